@@ -1,0 +1,106 @@
+"""Reading a config: merging, defaults and types from the schema, one clear sentence for what is wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, validators
+from jsonschema.exceptions import ValidationError, best_match
+
+from glitchmark.errors import UserError
+from glitchmark.registry import suggestion
+
+SCHEMA = Path("workflow/schemas/config.schema.yaml")
+
+
+def read(root: Path, overlays: list[str], settings: list[str]) -> dict[str, Any]:
+    """The project's config.yaml with overlay files and ``key=value`` settings laid over it, as Snakemake does it:
+    mappings merge, everything else is replaced."""
+    config = _read_yaml(root / "config.yaml")
+    for overlay in overlays:
+        config = _merged(config, _read_yaml(Path(overlay)))
+    for setting in settings:
+        key, separator, value = setting.partition("=")
+        if not separator:
+            raise UserError(f"--config {setting}: expected key=value.")
+        config[key] = yaml.safe_load(value)
+    return config
+
+
+def validated(config: dict[str, Any], root: Path) -> dict[str, Any]:
+    """The config with the schema's defaults filled in. Raises UserError for the first thing that is wrong."""
+    schema = yaml.safe_load((root / SCHEMA).read_text())
+    config = yaml.safe_load(yaml.safe_dump(dict(config)))  # a copy, free of Snakemake's types
+    error = best_match(_with_defaults(schema).iter_errors(config))
+    if error is not None:
+        raise UserError(_sentence(error))
+    return config
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UserError(f"the config file '{path}' cannot be read: {error.strerror}.") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"the config file '{path}' is not valid YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(config, dict):
+        raise UserError(f"the config file '{path}' must hold a mapping of keys to values.")
+    return config
+
+
+def _merged(base: Any, overlay: Any) -> Any:
+    if isinstance(base, dict) and isinstance(overlay, dict):
+        return base | {key: _merged(base.get(key), value) for key, value in overlay.items()}
+    return overlay
+
+
+def _with_defaults(schema: dict[str, Any]) -> Draft202012Validator:
+    """A validator that fills in defaults as it goes (the extension that jsonschema's documentation gives)."""
+    check = Draft202012Validator.VALIDATORS["properties"]
+
+    def properties(validator, subschemas, instance, parent):
+        if isinstance(instance, dict):
+            for key, subschema in subschemas.items():
+                if "default" in subschema:
+                    instance.setdefault(key, subschema["default"])
+        yield from check(validator, subschemas, instance, parent)
+
+    return validators.extend(Draft202012Validator, {"properties": properties})(schema)
+
+
+def _sentence(error: ValidationError) -> str:
+    where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.absolute_path).lstrip(".")
+    if error.validator == "additionalProperties":
+        known = error.schema["properties"]
+        unknown = sorted(set(error.instance) - set(known))[0]
+        path = f"{where}.{unknown}" if where else unknown
+        return f"config: unknown key '{path}'{suggestion(unknown, known)}; allowed here: {', '.join(known)}."
+    value, what = error.instance, error.schema.get("description", "")
+    return f"config: {where or 'top level'}: {_reason(error, value)}{f' ({what})' if what else ''}."
+
+
+def _reason(error: ValidationError, value: Any) -> str:
+    limits = {
+        "minimum": "at least {}",
+        "exclusiveMinimum": "greater than {}",
+        "exclusiveMaximum": "less than {}",
+        "pattern": "of the form {}",
+        "minItems": "a list of at least {}",
+    }
+    if error.validator in limits:
+        return f"{value!r} must be {limits[error.validator].format(error.validator_value)}"
+    if error.validator == "type":
+        kinds = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
+        return f"{value!r} must be of type {' or '.join(kinds)}"
+    if error.validator == "enum":
+        allowed = ", ".join(map(str, error.validator_value))
+        return f"{value!r} is unknown{suggestion(value, error.validator_value)}; allowed: {allowed}"
+    if error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in value)
+        return f"the entry {value!r} lacks the key '{missing}'"
+    if error.validator == "uniqueItems":
+        return f"{value!r} holds a value twice"
+    if error.validator == "anyOf":
+        return f"{value!r} is not allowed"
+    return error.message

@@ -1,0 +1,13 @@
+"""Isolation forest on the model's features."""
+
+import numpy as np
+
+from glitchmark.detectors import Data, detector
+
+
+@detector("iforest_features", targets="anomalous", reads=("features",), reference="Liu et al., ICDM 2008; PyOD")
+def iforest_features(data: Data, *, n_estimators: int = 100) -> np.ndarray:
+    """PyOD's isolation forest with its default settings, on the inputs of the model's last layer."""
+    from pyod.models.iforest import IForest  # over a second to import
+
+    return IForest(n_estimators=n_estimators, random_state=data.seed).fit(data.features).decision_scores_

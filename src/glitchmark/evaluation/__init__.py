@@ -1,0 +1,1 @@
+"""Scores and truth -> metrics and the run's tables."""

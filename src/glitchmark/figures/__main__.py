@@ -1,0 +1,30 @@
+"""The job that draws one figure. ``python -m glitchmark.figures ORDER PDF PNG MANIFEST``"""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from glitchmark import registry
+from glitchmark.store import write_text
+
+
+def main(order_path: str, pdf: str, png: str, manifest_path: str) -> None:
+    """Draw the order's figure as PDF and PNG."""
+    order = json.loads(Path(order_path).read_text())
+    for kind, path in order["plugins"]:
+        registry.load(kind, "", path)
+    plugin = registry.load("figure", order["figure"]["name"])
+    metrics = pd.read_parquet(Path(order["folder"]) / "metrics.parquet")
+    figure = plugin.function(metrics, **order["figure"]["params"])
+    for path, metadata in ((Path(pdf), {"CreationDate": None}), (Path(png), {"Software": None})):
+        temporary = path.with_name(f".new-{path.name}")
+        figure.savefig(temporary, format=path.suffix[1:], dpi=200, metadata=metadata)
+        temporary.replace(path)
+    digest = Path(order_path).stem.rsplit("-", 1)[1]
+    write_text(Path(manifest_path), json.dumps({"digest": digest, "keys": [], "failed": {}}, indent=0) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,20 @@
+"""KDD'25, Fig. 4a."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from glitchmark.figures import figure
+from glitchmark.figures._bars import grouped_bars, select
+
+
+@figure("fig4a", title="Far clustered anomalies", reference="Myrtakis et al., KDD 2025, Fig. 4a")
+def fig4a(
+    metrics: pd.DataFrame,
+    *,
+    methods: tuple[str, ...] = ("si", "mi", "aai", "gd_class", "pcid", "loss"),
+    ratio: float = 0.1,
+) -> Figure:
+    """F1 of the signals for 10 % far clustered anomalies, averaged over the image data sets."""
+    rows = select(metrics, metric="f1", glitch="far_ca", ratio=ratio, modality="image", method=list(methods))
+    missing = f"not run: image data sets with far clustered anomalies, ratio {ratio:g}"
+    return grouped_bars(rows, "method", list(methods), "F1", missing)

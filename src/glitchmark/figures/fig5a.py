@@ -1,0 +1,16 @@
+"""KDD'25, Fig. 5a."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from glitchmark.figures import figure
+from glitchmark.figures._bars import grouped_bars, select
+
+
+@figure("fig5a", title="Detecting mixed glitches", reference="Myrtakis et al., KDD 2025, Fig. 5a")
+def fig5a(
+    metrics: pd.DataFrame, *, methods: tuple[str, ...] = ("cnci", "pcid", "cfrank"), glitch: str = "mixed"
+) -> Figure:
+    """F1 for training sets with 10 % mislabeled samples and 10 % far anomalies; both kinds count as glitches."""
+    rows = select(metrics, metric="f1", glitch=glitch, modality="image", method=list(methods))
+    return grouped_bars(rows, "method", list(methods), "F1", f"not run: image data sets with the mixture '{glitch}'")

@@ -1,0 +1,18 @@
+"""KDD'25, Fig. 5b."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from glitchmark.figures import figure
+from glitchmark.figures._bars import COLOURS, grouped_bars, select
+
+
+@figure("fig5b", title="Characterising mixed glitches", reference="Myrtakis et al., KDD 2025, Fig. 5b")
+def fig5b(metrics: pd.DataFrame, *, method: str = "cfrank", glitch: str = "mixed") -> Figure:
+    """Share of the mislabeled and of the anomalous samples whose kind CFRank tells correctly."""
+    kinds = {"mislabeled": COLOURS["cnci"], "anomalous": COLOURS["pcid"]}
+    rows = select(
+        metrics, metric="characterisation_accuracy", glitch=glitch, modality="image", method=method, **{"class": list(kinds)}
+    )
+    missing = f"not run: '{method}' on image data sets with the mixture '{glitch}'"
+    return grouped_bars(rows, "class", list(kinds), "Characterisation accuracy", missing, kinds)

@@ -1,0 +1,333 @@
+"""A validated config, resolved: every entry with its plug-in, its parameters and its files, every check that needs
+no job. What cannot work is a UserError here, before anything runs."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+from glitchmark import registry
+from glitchmark.datasets import Description
+from glitchmark.datasets._splits import subset_size
+from glitchmark.errors import UserError
+from glitchmark.registry import Plugin
+
+SETTINGS = ("epochs", "learning_rate", "batch_size")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """params go into keys, paths (parameters that are files) do not: the description's digest does."""
+
+    id: str
+    plugin: Plugin
+    params: dict[str, Any]
+    paths: dict[str, str]
+    description: Description
+    subset: int | float
+    anomaly_source: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """weights: path of a file, or ""; weights_digest: of its content."""
+
+    id: str
+    plugin: Plugin
+    params: dict[str, Any]
+    trained: str
+    weights: str
+    weights_digest: str
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A glitch's part, an estimator, a signal, a detector or a figure with its parameters."""
+
+    id: str
+    plugin: Plugin
+    params: dict[str, Any]
+
+    @property
+    def variant(self) -> str:
+        """Parameters that differ from their defaults, "key=value" joined by commas."""
+        differing = {k: v for k, v in self.params.items() if v != self.plugin.parameters.get(k)}
+        return ",".join(f"{k}={v}" for k, v in sorted(differing.items()))
+
+
+@dataclass(frozen=True)
+class Glitch:
+    """One or several parts; ratio: the sum of theirs."""
+
+    id: str
+    parts: tuple[Method, ...]
+    ratio: float
+
+    @property
+    def label(self) -> str:
+        """Id and ratio, unique in the grid."""
+        return f"{self.id}-{self.ratio:g}"
+
+    @property
+    def needs_anomaly_source(self) -> bool:
+        """Whether any part takes samples from another data set."""
+        return any(part.plugin.info["needs_anomaly_source"] for part in self.parts)
+
+    def applies_to(self, dataset: Dataset) -> bool:
+        """Whether every part can be applied to the data set's modality."""
+        return all(dataset.description.modality in part.plugin.info["modalities"] for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Everything that a run is made of. anomaly_pools: data sets that are read for anomalies only."""
+
+    config: dict[str, Any]
+    datasets: tuple[Dataset, ...]
+    anomaly_pools: tuple[Dataset, ...]
+    models: tuple[Model, ...]
+    glitches: tuple[Glitch, ...]
+    estimators: tuple[Method, ...]
+    signals: tuple[Method, ...]
+    detectors: tuple[Method, ...]
+    figures: tuple[Method, ...]
+
+    def settings(self, dataset: Dataset, model: Model) -> dict[str, Any]:
+        """Training settings of a pair: the model's, overridden by the matching entries of ``training``."""
+        settings = dict(model.settings)
+        for rule in self.config["training"]:
+            if rule.get("dataset", dataset.id) == dataset.id and rule.get("model", model.id) == model.id:
+                settings |= {key: rule[key] for key in SETTINGS if key in rule}
+        return settings
+
+    def pool(self, name: str) -> Dataset:
+        """The data set or anomaly pool with this id."""
+        return next(d for d in (*self.datasets, *self.anomaly_pools) if d.id == name)
+
+    def pairs(self) -> list[tuple[Dataset, Model]]:
+        """Data sets with the models of their modality."""
+        return [
+            (d, m) for d in self.datasets for m in self.models if m.plugin.info["modality"] == d.description.modality
+        ]
+
+
+def resolve(config: dict[str, Any]) -> Grid:
+    """Resolve a validated config. Raises UserError for the first entry that cannot work."""
+    datasets = tuple(_dataset(entry, i, config) for i, entry in enumerate(config["datasets"]))
+    grid = Grid(
+        config=config,
+        datasets=datasets,
+        anomaly_pools=(),
+        models=tuple(_model(entry, i, config) for i, entry in enumerate(config["models"])),
+        glitches=tuple(g for i, entry in enumerate(config["glitches"]) for g in _glitches(entry, i)),
+        estimators=_methods("estimator", config),
+        signals=_methods("signal", config),
+        detectors=_methods("detector", config),
+        figures=_methods("figure", config),
+    )
+    _check_unique(grid)
+    _check_training(grid)
+    _check_combinations(grid)
+    _check_ranking(grid)
+    return _with_anomaly_pools(grid)
+
+
+def _plugin(kind: str, entry: dict[str, Any], where: str) -> Plugin:
+    return registry.load(kind, entry.get("name", ""), entry.get("path"), where)
+
+
+def _as_mapping(entry: str | dict[str, Any]) -> dict[str, Any]:
+    """An entry's short form, a name or the path of a plug-in file, written out."""
+    if isinstance(entry, dict):
+        return entry
+    return {"path": entry} if entry.endswith(".py") else {"name": entry}
+
+
+def _dataset(entry: str | dict[str, Any], index: int, config: dict[str, Any]) -> Dataset:
+    where = f"config: datasets[{index}]"
+    entry = _as_mapping(entry)
+    plugin = _plugin("dataset", {"name": entry.get("loader", entry.get("name")), "path": entry.get("path")}, where)
+    given = {k: v for k, v in entry.items() if k not in ("name", "loader", "subset", "anomaly_source", "path")}
+    plugin.check_parameters(given, where)
+    files = plugin.info["files"]
+    paths = {k: str(Path(config["data_dir"]) / v) for k, v in given.items() if k in files}
+    params = {k: v for k, v in given.items() if k not in files}
+    try:
+        description = plugin.info["inspect"](**params, **paths)
+    except UserError as error:
+        raise UserError(f"{where} ({entry.get('name')}): {error}") from error
+    dataset = Dataset(
+        id=entry.get("name", plugin.name),
+        plugin=plugin,
+        params=params,
+        paths=paths,
+        description=description,
+        subset=entry.get("subset", config["subset"]),
+        anomaly_source=entry.get("anomaly_source", plugin.info["anomaly_source"]),
+    )
+    _check_subset(dataset, config["validation"], where)
+    return dataset
+
+
+def _check_subset(dataset: Dataset, validation: float, where: str) -> None:
+    d = dataset.description
+    size = subset_size(dataset.subset, d.n_samples)
+    smaller = min(round(size * validation), size - round(size * validation))
+    if smaller < d.n_classes:
+        raise UserError(
+            f"{where} ({dataset.id}): a subset of {size} samples with 'validation: {validation:g}' leaves a part of "
+            f"{smaller} samples for {d.n_classes} classes; both training and validation need one a class: "
+            "use a larger 'subset' or another 'validation'."
+        )
+    if d.class_counts and min(d.class_counts) < 2:
+        rare = [c for c, count in enumerate(d.class_counts) if count < 2]
+        raise UserError(f"{where} ({dataset.id}): classes {rare} have fewer than two samples; remove or merge them.")
+
+
+def _model(entry: str | dict[str, Any], index: int, config: dict[str, Any]) -> Model:
+    where = f"config: models[{index}]"
+    entry = {"trained": "all", "epochs": 10, "learning_rate": 0.1, "batch_size": 128} | _as_mapping(entry)
+    plugin = _plugin("model", entry, where)
+    own = ("name", "id", "trained", "weights", "path", *SETTINGS)
+    params = {k: v for k, v in entry.items() if k not in own}
+    plugin.check_parameters(params, where)
+    trained, weights = entry["trained"], entry.get("weights", "")
+    if trained not in plugin.info["trained"]:
+        allowed = ", ".join(plugin.info["trained"])
+        raise UserError(f"{where}: model '{plugin.name}' cannot be trained as '{trained}'; allowed: {allowed}.")
+    if trained != "all" and not weights:
+        raise UserError(f"{where}: 'trained: {trained}' freezes layers, which needs 'weights' to fill them; add a file.")
+    digest = ""
+    if weights:
+        path = Path(config["weights_dir"]) / weights
+        if not path.is_file():
+            raise UserError(f"{where}: the weights file '{path}' does not exist; check 'weights' and 'weights_dir'.")
+        with open(path, "rb") as file:
+            digest = file_digest(file, "blake2b").hexdigest()
+        weights = str(path)
+    settings = {key: entry[key] for key in SETTINGS}
+    return Model(entry.get("id", plugin.name), plugin, params, trained, weights, digest, settings)
+
+
+def _glitches(entry: str | dict[str, Any], index: int) -> list[Glitch]:
+    """The glitches of one config entry: one, or one a ratio."""
+    where = f"config: glitches[{index}]"
+    entry = _as_mapping(entry)
+    if "parts" in entry:
+        if set(entry) != {"id", "parts"}:
+            raise UserError(f"{where}: a mixture has the keys 'id' and 'parts' and no others; found: {', '.join(entry)}.")
+        parts = tuple(_part(part, f"{where}.parts[{i}]") for i, part in enumerate(entry["parts"]))
+        return [Glitch(entry["id"], parts, _total(parts))]
+    if "name" not in entry and "path" not in entry:
+        raise UserError(f"{where}: the entry lacks the key 'name' (or 'id' and 'parts' for a mixture).")
+    ratios = entry.get("ratio")
+    sweep = [{"ratio": r} for r in ratios] if isinstance(ratios, list) else [{}]
+    base = {k: v for k, v in entry.items() if k != "id"}
+    parts = [_part(base | one, where) for one in sweep]
+    return [Glitch(entry.get("id", part.id), (part,), _total((part,))) for part in parts]
+
+
+def _part(entry: dict[str, Any], where: str) -> Method:
+    plugin = _plugin("glitch", entry, where)
+    params = {k: v for k, v in entry.items() if k not in ("name", "path")}
+    plugin.check_parameters(params, where)
+    return Method(plugin.name, plugin, params)
+
+
+def _total(parts: tuple[Method, ...]) -> float:
+    # as written in the config, so that .1 + .2 is .3
+    return float(sum(Fraction(str(part.params.get("ratio", 0))) for part in parts))
+
+
+def _methods(kind: str, config: dict[str, Any]) -> tuple[Method, ...]:
+    methods = []
+    for index, entry in enumerate(config[f"{kind}s"]):
+        where = f"config: {kind}s[{index}]"
+        entry = _as_mapping(entry)
+        plugin = _plugin(kind, entry, where)
+        params = {k: v for k, v in entry.items() if k not in ("name", "id", "path")}
+        plugin.check_parameters(params, where)
+        methods.append(Method(entry.get("id", plugin.name), plugin, params))
+    return tuple(methods)
+
+
+def _check_unique(grid: Grid) -> None:
+    lists = {
+        "datasets": [d.id for d in grid.datasets],
+        "models": [m.id for m in grid.models],
+        "glitches": [g.label for g in grid.glitches],
+        "estimators": [m.id for m in grid.estimators],
+        "signals and detectors": [m.id for m in (*grid.signals, *grid.detectors)],
+        "figures": [m.id for m in grid.figures],
+    }
+    for name, ids in lists.items():
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        if twice:
+            raise UserError(f"config: {name}: '{twice[0]}' stands there twice; give each entry its own 'id'.")
+
+
+def _check_training(grid: Grid) -> None:
+    for index, rule in enumerate(grid.config["training"]):
+        for key, known in (("dataset", [d.id for d in grid.datasets]), ("model", [m.id for m in grid.models])):
+            if key in rule and rule[key] not in known:
+                raise UserError(
+                    f"config: training[{index}].{key}: '{rule[key]}' is not in this grid"
+                    f"{registry.suggestion(rule[key], known)}; there are: {', '.join(known)}."
+                )
+
+
+
+def _check_combinations(grid: Grid) -> None:
+    paired = {d.id for d, _ in grid.pairs()}, {m.id for _, m in grid.pairs()}
+    for dataset in grid.datasets:
+        if dataset.id not in paired[0]:
+            raise UserError(f"config: datasets: no model of 'models' reads '{dataset.id}' ({dataset.description.modality}).")
+    for model in grid.models:
+        if model.id not in paired[1]:
+            raise UserError(
+                f"config: models: '{model.id}' reads data of kind '{model.plugin.info['modality']}', and no data set of "
+                "this grid is such; remove it or add one."
+            )
+    for glitch in grid.glitches:
+        if not any(glitch.applies_to(d) for d in grid.datasets):
+            raise UserError(f"config: glitches: '{glitch.id}' applies to no data set of this grid; remove it or add one.")
+    for ratio in grid.config["validation_ratios"]:
+        if ratio > grid.config["validation"]:
+            raise UserError(
+                f"config: validation_ratios: {ratio:g} is more than the 'validation' share {grid.config['validation']:g} "
+                "that it is taken from."
+            )
+
+
+def _check_ranking(grid: Grid) -> None:
+    known = [m.id for m in (*grid.signals, *grid.detectors)]
+    if grid.config["ranking"] not in known:
+        raise UserError(
+            f"config: ranking: '{grid.config['ranking']}' is none of this grid's signals and detectors: {', '.join(known)}."
+        )
+
+
+def _with_anomaly_pools(grid: Grid) -> Grid:
+    """Add the data sets that are needed for their anomalies only."""
+    pools: dict[str, Dataset] = {}
+    if not any(g.needs_anomaly_source for g in grid.glitches):
+        return grid
+    own = {d.id for d in grid.datasets}
+    for index, dataset in enumerate(grid.datasets):
+        if not any(g.needs_anomaly_source and g.applies_to(dataset) for g in grid.glitches):
+            continue
+        where, name = f"config: datasets[{index}] ({dataset.id})", dataset.anomaly_source
+        if not name:
+            raise UserError(f"{where}: add 'anomaly_source', the data set that its far anomalies come from.")
+        if name == dataset.id:
+            raise UserError(f"{where}: 'anomaly_source: {name}' is the data set itself; name another one.")
+        if name not in own and name not in pools:
+            plugin = registry.load("dataset", name, where=f"{where}.anomaly_source")
+            plugin.check_parameters({}, f"{where}.anomaly_source")
+            pools[name] = Dataset(name, plugin, {}, {}, plugin.info["inspect"](), 1.0, "")
+        source = pools.get(name) or grid.pool(name)
+        if source.description.modality != dataset.description.modality:
+            raise UserError(f"{where}: the anomaly source '{name}' is a {source.description.modality} data set.")
+    return Grid(**{**vars(grid), "anomaly_pools": tuple(pools.values())})

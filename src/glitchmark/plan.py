@@ -1,0 +1,230 @@
+"""The grid as nodes: one result each, with the key of everything that it really depends on.
+
+Keys form a Merkle tree: a node's key covers its spec, the sources and library versions of its stage and plug-ins,
+and the keys of its inputs. All of it is known before anything runs.
+"""
+
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import blake2b
+from typing import Any
+
+from glitchmark import sources
+from glitchmark.grid import Dataset, Glitch, Grid, Method, Model
+from glitchmark.registry import Plugin
+
+
+@dataclass(frozen=True)
+class Node:
+    """One result of one stage. group: names the job that computes it, with its siblings.
+
+    spec: goes into the key. paths: of files whose digests are in the spec; they do not.
+    """
+
+    key: str
+    stage: str
+    group: str
+    spec: dict[str, Any]
+    inputs: dict[str, str]
+    paths: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A node that the tables have rows about. labels: what they call it. inject, pool: keys of its truth and classes."""
+
+    key: str
+    stage: str
+    labels: dict[str, Any]
+    inject: str
+    pool: str
+
+
+def canonical(value: Any) -> str:
+    """JSON that is the same for equal values, whatever their order."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def fingerprint(text: str) -> str:
+    """32 hexadecimal digits."""
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@cache
+def code(*origins: Any) -> tuple[str, dict[str, str]]:
+    """The digest of the sources of modules or files, and the versions of the libraries that they import."""
+    return sources.digest(*origins), sources.libraries(*origins)
+
+
+class Plan:
+    """Every node of a grid, inputs before what reads them, and what is measured."""
+
+    def __init__(self, grid: Grid):
+        self.grid, self.config = grid, grid.config
+        self.nodes: dict[str, Node] = {}
+        self.measurements: list[Measurement] = []
+        for dataset in self.grid.datasets:
+            for seed in self.config["seeds"]:
+                for glitch in self.grid.glitches:
+                    if glitch.applies_to(dataset):
+                        self._detectors(dataset, None, glitch, seed)
+        for dataset, model in self.grid.pairs():
+            for seed in self.config["seeds"]:
+                for glitch in self.grid.glitches:
+                    if glitch.applies_to(dataset):
+                        self._cell(dataset, model, glitch, seed)
+
+    def _cell(self, dataset: Dataset, model: Model, glitch: Glitch, seed: int) -> None:
+        train = self._fit("train", dataset, model, glitch, seed)
+        self._measure(train, dataset, model, glitch, seed)
+        subset = self._subset(dataset, seed)
+        for estimator in self.grid.estimators:
+            ref = {"name": estimator.plugin.name, "params": estimator.params}
+            spec = {
+                "dataset": dataset.id,
+                "seed": seed,
+                "estimator": ref,
+                "validation_ratios": self.config["validation_ratios"],
+            }
+            inputs = {"train": train, "subset": subset}
+            group = f"{dataset.id}-{model.id}-{estimator.id}"
+            influence = self._node("influence", group, spec, inputs, [estimator.plugin])
+            for method in self.grid.signals:
+                spec = {"signal": {"name": method.plugin.name, "params": method.params}, "estimator": ref}
+                inputs = {"influence": influence, "train": train}
+                plugins = [method.plugin, estimator.plugin]
+                key = self._node("score", f"{method.id}-{estimator.id}", spec, inputs, plugins)
+                self._measure(key, dataset, model, glitch, seed, method, estimator.id)
+        self._detectors(dataset, model, glitch, seed)
+
+    def _detectors(self, dataset: Dataset, model: Model | None, glitch: Glitch, seed: int) -> None:
+        """The detectors that read the model's output, or with no model, those that do not."""
+        for method in self.grid.detectors:
+            reads = method.plugin.info["reads"]
+            if (reads == ("inputs",)) != (model is None):
+                continue
+            inputs = {"pool": self._pool(dataset), "inject": self._inject(dataset, glitch, seed)}
+            if "inputs" in reads and glitch.needs_anomaly_source:
+                inputs["anomaly_pool"] = self._pool(self.grid.pool(dataset.anomaly_source))
+            if "features" in reads:
+                inputs["train"] = self._fit("train", dataset, model, glitch, seed)
+            if "out_of_sample" in reads:
+                inputs["crossval"] = self._fit("crossval", dataset, model, glitch, seed)
+            spec = {
+                "dataset": dataset.id,
+                "seed": seed,
+                "detector": {"name": method.plugin.name, "params": method.params},
+            }
+            group = f"{method.id}-{dataset.id}" + (f"-{model.id}" if model else "")
+            key = self._node("detect", group, spec, inputs, [method.plugin])
+            self._measure(key, dataset, model, glitch, seed, method)
+
+    def _fit(self, stage: str, dataset: Dataset, model: Model, glitch: Glitch, seed: int) -> str:
+        """A training: of the cell itself (stage "train"), or of its cross-validation ("crossval")."""
+        own = "checkpoints" if stage == "train" else "folds"
+        settings = self.grid.settings(dataset, model)
+        spec = self._model(dataset, model) | {"seed": seed, "settings": settings, own: self.config[own]}
+        inputs = {
+            "pool": self._pool(dataset),
+            "subset": self._subset(dataset, seed),
+            "inject": self._inject(dataset, glitch, seed),
+        }
+        if model.trained != "all":
+            inputs |= self._features(dataset, model, glitch, seed)
+        elif glitch.needs_anomaly_source:
+            inputs["anomaly_pool"] = self._pool(self.grid.pool(dataset.anomaly_source))
+        paths = {"weights": model.weights} if model.weights else {}
+        group = f"{dataset.id}-{model.id}"
+        return self._node(stage, group, spec, inputs, [model.plugin], paths)
+
+    def _features(self, dataset: Dataset, model: Model, glitch: Glitch, seed: int) -> dict[str, str]:
+        """What the frozen part computes from the subset's samples and, if there are any, the anomalies."""
+        spec = self._model(dataset, model)
+        paths, group = {"weights": model.weights}, f"{dataset.id}-{model.id}"
+        pool, subset = self._pool(dataset), self._subset(dataset, seed)
+        own = {"pool": pool, "subset": subset}
+        nodes = {"features": self._node("features", group, spec, own, [model.plugin], paths)}
+        if glitch.needs_anomaly_source:
+            foreign = {
+                "pool": pool,
+                "anomaly_pool": self._pool(self.grid.pool(dataset.anomaly_source)),
+                "inject": self._inject(dataset, glitch, seed),
+            }
+            nodes["foreign_features"] = self._node("features", group, spec, foreign, [model.plugin], paths)
+        return nodes
+
+    def _model(self, dataset: Dataset, model: Model) -> dict[str, Any]:
+        return {
+            "dataset": dataset.id,
+            "model": {"name": model.plugin.name, "params": model.params},
+            "trained": model.trained,
+            "weights": model.weights_digest,
+        }
+
+    def _pool(self, dataset: Dataset) -> str:
+        ref = {"name": dataset.plugin.name, "params": dataset.params}
+        spec = {"id": dataset.id, "dataset": ref, "digest": dataset.description.digest}
+        return self._node("pool", dataset.id, spec, {}, [dataset.plugin], dataset.paths)
+
+    def _subset(self, dataset: Dataset, seed: int) -> str:
+        spec = {
+            "dataset": dataset.id,
+            "seed": seed,
+            "subset": dataset.subset,
+            "validation": self.config["validation"],
+        }
+        return self._node("subset", dataset.id, spec, {"pool": self._pool(dataset)}, [])
+
+    def _inject(self, dataset: Dataset, glitch: Glitch, seed: int) -> str:
+        inputs = {"pool": self._pool(dataset), "subset": self._subset(dataset, seed)}
+        spec = {
+            "dataset": dataset.id,
+            "seed": seed,
+            "parts": [{"name": part.plugin.name, "params": part.params} for part in glitch.parts],
+        }
+        if glitch.needs_anomaly_source:
+            inputs["anomaly_pool"] = self._pool(self.grid.pool(dataset.anomaly_source))
+            spec["anomaly_source"] = dataset.anomaly_source
+        return self._node("inject", dataset.id, spec, inputs, [part.plugin for part in glitch.parts])
+
+    def _node(
+        self,
+        stage: str,
+        group: str,
+        spec: dict[str, Any],
+        inputs: dict[str, str],
+        plugins: list[Plugin],
+        paths: dict[str, str] | None = None,
+    ) -> str:
+        origins = dict.fromkeys([f"glitchmark.stages.{stage}", *(plugin.origin for plugin in plugins)])
+        # one thread or two may differ in the last bits of a matrix product
+        covered = [stage, spec, inputs, *code(*origins), self.config["threads"]]
+        key = fingerprint(canonical(covered))
+        self.nodes.setdefault(key, Node(key, stage, group, spec, inputs, paths or {}))
+        return key
+
+    def _measure(
+        self,
+        key: str,
+        dataset: Dataset,
+        model: Model | None,
+        glitch: Glitch,
+        seed: int,
+        method: Method | None = None,
+        estimator: str = "",
+    ) -> None:
+        labels = {
+            "dataset": dataset.id,
+            "modality": dataset.description.modality,
+            "model": model.id if model else "",
+            "estimator": estimator,
+            "glitch": glitch.id,
+            "ratio": glitch.ratio,
+            "seed": seed,
+            "method": method.id if method else "",
+            "variant": method.variant if method else "",
+            "targets": method.plugin.info["targets"] if method else "",
+        }
+        inject, pool = self._inject(dataset, glitch, seed), self._pool(dataset)
+        self.measurements.append(Measurement(key, self.nodes[key].stage, labels, inject, pool))

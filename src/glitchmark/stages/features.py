@@ -1,0 +1,23 @@
+"""What the frozen part of a network computes: once for a subset, and once for the anomalies of a glitch."""
+
+import torch
+
+from glitchmark.stages._samples import foreign_inputs
+from glitchmark.training.classifier import build
+from glitchmark.training.inputs import forward, image_tensor
+
+
+def compute(spec, inputs, runtime):
+    """arrays: train, val (of a subset), or foreign (of the anomalies that a glitch added): float32 (n, ...)."""
+    torch.set_num_threads(runtime["threads"])
+    pool = inputs["pool"].arrays["x"]
+    if "inject" in inputs:
+        images = {"foreign": foreign_inputs(spec, inputs)}
+    else:
+        images = {part: pool[inputs["subset"].arrays[part]] for part in ("train", "val")}
+    shape = (3, *pool.shape[1:3])
+    n_classes = len(inputs["pool"].info["class_names"])
+    # The seed draws the head alone, which no feature depends on: the rest comes from the weights file.
+    parts = build(spec["model"], shape, n_classes, 0, (), runtime["paths"]["weights"])
+    frozen, _ = parts.split(spec["trained"])
+    return {name: forward(frozen, image_tensor(x)).numpy() for name, x in images.items()}, {}

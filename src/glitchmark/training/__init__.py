@@ -1,0 +1,1 @@
+"""Plain SGD to checkpoints, and the factors of every checkpoint."""

@@ -1,0 +1,33 @@
+"""Arrays of samples -> what a network reads."""
+
+import numpy as np
+import torch
+from torch import nn
+
+BATCH = 250  # samples a forward pass without gradients; constant, so that a sample's features never depend on others
+
+
+def image_tensor(x: np.ndarray) -> torch.Tensor:
+    """uint8 (n, H, W) or (n, H, W, 3) -> float32 (n, 3, H, W) in [-1, 1] (mean .5, std .5, as the papers' code does)."""
+    scaled = torch.from_numpy(np.ascontiguousarray(x)).float().div_(127.5).sub_(1)
+    if scaled.ndim == 3:
+        return scaled[:, None].expand(-1, 3, -1, -1).contiguous()
+    return scaled.permute(0, 3, 1, 2).contiguous()
+
+
+def standardise(x_train: np.ndarray, x_val: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """float32 (n, d), (m, d) -> the same with the training rows' column means removed and deviations divided out.
+
+    A constant column becomes zero.
+    """
+    mean, std = x_train.mean(axis=0, dtype=np.float64), x_train.std(axis=0, dtype=np.float64)
+    std[std == 0] = 1
+    scaled = [((x - mean) / std).astype(np.float32) for x in (x_train, x_val)]
+    return torch.from_numpy(scaled[0]), torch.from_numpy(scaled[1])
+
+
+@torch.inference_mode()
+def forward(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """The module's outputs for all rows of ``x``, in eval mode and in batches. Leaves the module in eval mode."""
+    module.eval()
+    return torch.cat([module(batch) for batch in x.split(BATCH)])

@@ -1,0 +1,67 @@
+"""Fine-tuning: plain stochastic gradient descent, as TracIn's derivation assumes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from glitchmark.errors import CellError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """epochs, batch_size: counts. learning_rate: constant. checkpoints: at most so many are kept."""
+
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    checkpoints: int
+
+
+def checkpoint_epochs(epochs: int, checkpoints: int) -> list[int]:
+    """The epochs (1-based) whose checkpoints are kept: evenly spaced, the last always in."""
+    kept = min(epochs, checkpoints)
+    return sorted({round(epochs * (i + 1) / kept) for i in range(kept)})
+
+
+def fit(
+    block: nn.Module,
+    head: nn.Linear,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    settings: Settings,
+    rng: np.random.Generator,
+    on_checkpoint: Callable[[int], None] = lambda epoch: None,
+) -> list[float]:
+    """Train ``head(block(x))`` on the cross-entropy with ``y``; no momentum, no weight decay.
+
+    x: (n, ...) inputs of ``block``. y: int64 (n,). rng: draws the order of the samples in each epoch.
+    on_checkpoint: called with the epoch (1-based) after each epoch that is kept.
+    Returns the mean loss of each epoch. Raises CellError when the loss is not finite.
+    """
+    optimiser = torch.optim.SGD([*block.parameters(), *head.parameters()], lr=settings.learning_rate)
+    kept = checkpoint_epochs(settings.epochs, settings.checkpoints)
+    losses = []
+    for epoch in range(1, settings.epochs + 1):
+        block.train()
+        total = 0.0
+        for rows in torch.from_numpy(rng.permutation(len(x))).split(settings.batch_size):
+            if len(rows) == 1 and len(x) > 1:
+                continue  # batch norm cannot train on a single sample
+            loss = F.cross_entropy(head(block(x[rows])), y[rows])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            total += loss.item() * len(rows)
+        losses.append(total / len(x))
+        if not np.isfinite(total):
+            raise CellError(
+                f"training diverged: the loss is {total} in epoch {epoch} with learning rate "
+                f"{settings.learning_rate:g}; use a smaller learning_rate for this data set and model"
+            )
+        if epoch in kept:
+            on_checkpoint(epoch)
+    return losses

@@ -1,0 +1,56 @@
+# The plan is made here, once, from the config: chunks with their keys. The rules only say how chunks become jobs.
+import sys
+import time
+from pathlib import Path
+
+from glitchmark import summary
+from glitchmark.chunks import Workflow
+from glitchmark.config import validated
+from glitchmark.errors import UserError
+
+STARTED = time.time()
+try:
+    run = Workflow(validated(config, Path(workflow.basedir)))
+except UserError as error:
+    print(f"glitchmark: {error}", file=sys.stderr)
+    sys.exit(2)
+run.write_orders()
+run.forget_outdated()
+
+
+def chunk_input(stage):
+    """The manifests that a chunk's job needs first."""
+    return lambda wildcards: run.chunks[stage, wildcards.chunk].upstream
+
+
+def chunk_order(stage):
+    """The path of a chunk's order. It holds the digest of all keys, so Snakemake's record of it is the chunk's key."""
+    return lambda wildcards: run.order(stage, wildcards.chunk)
+
+
+def figure_files():
+    """What the run draws."""
+    return [f"{run.figures}/{name}.{kind}" for name in run.names("figure") for kind in ("pdf", "png")]
+
+
+wildcard_constraints:
+    chunk="[a-z0-9_-]+",
+
+
+include: "subsample.smk"
+include: "inject.smk"
+include: "features.smk"
+include: "train.smk"
+include: "influence.smk"
+include: "score.smk"
+include: "detect.smk"
+include: "evaluate.smk"
+include: "figures.smk"
+
+
+onsuccess:
+    summary.show(run, STARTED)
+
+
+onerror:
+    summary.show(run, STARTED)

@@ -1,0 +1,15 @@
+# One baseline detector over the cells of a data set.
+rule detect:
+    input:
+        chunk_input("detect"),
+    output:
+        f"{run.folder}/manifests/detect/{{chunk}}.json",
+    params:
+        order=chunk_order("detect"),
+    threads: run.config["threads"]
+    resources:
+        mem_mb=2000,
+    message:
+        "Detecting with {wildcards.chunk}"
+    shell:
+        "{sys.executable:q} -m glitchmark.job {params.order:q} {output:q}"

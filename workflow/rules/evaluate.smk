@@ -1,0 +1,18 @@
+# Scores and truth to the tables of the run, and the list of what failed.
+TABLES = [f"{run.folder}/{name}" for name in ("metrics.parquet", "samples.parquet", "series.parquet", "costs.parquet")]
+
+
+rule evaluate:
+    input:
+        run.chunks["evaluate", "tables"].upstream,
+    output:
+        manifest=run.manifest("evaluate", "tables"),
+        tables=TABLES,
+    params:
+        order=run.order("evaluate", "tables"),
+    resources:
+        mem_mb=4000,
+    message:
+        "Writing the tables"
+    shell:
+        "{sys.executable:q} -m glitchmark.evaluation {params.order:q} {output.manifest:q}"

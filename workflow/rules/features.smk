@@ -1,0 +1,15 @@
+# What frozen layers compute, once for all cells that share it.
+rule features:
+    input:
+        chunk_input("features"),
+    output:
+        f"{run.folder}/manifests/features/{{chunk}}.json",
+    params:
+        order=chunk_order("features"),
+    threads: run.config["threads"]
+    resources:
+        mem_mb=4000,
+    message:
+        "Features of {wildcards.chunk}"
+    shell:
+        "{sys.executable:q} -m glitchmark.job {params.order:q} {output:q}"

@@ -1,0 +1,21 @@
+# One job a figure.
+rule figure:
+    input:
+        run.manifest("evaluate", "tables"),
+    output:
+        pdf=report(
+            f"{run.figures}/{{chunk}}.pdf",
+            caption="../report/{chunk}.rst",
+            category="Figures",
+            labels={"figure": "{chunk}"},
+        ),
+        png=f"{run.figures}/{{chunk}}.png",
+        manifest=f"{run.folder}/manifests/figure/{{chunk}}.json",
+    params:
+        order=chunk_order("figure"),
+    resources:
+        mem_mb=1000,
+    message:
+        "Drawing {wildcards.chunk}"
+    shell:
+        "{sys.executable:q} -m glitchmark.figures {params.order:q} {output.pdf:q} {output.png:q} {output.manifest:q}"

@@ -1,0 +1,15 @@
+# Factors to class sums.
+rule influence:
+    input:
+        chunk_input("influence"),
+    output:
+        f"{run.folder}/manifests/influence/{{chunk}}.json",
+    params:
+        order=chunk_order("influence"),
+    threads: run.config["threads"]
+    resources:
+        mem_mb=2000,
+    message:
+        "Influence of {wildcards.chunk}"
+    shell:
+        "{sys.executable:q} -m glitchmark.job {params.order:q} {output:q}"

@@ -1,0 +1,15 @@
+# Glitches, as references to samples with their truth.
+rule inject:
+    input:
+        chunk_input("inject"),
+    output:
+        f"{run.folder}/manifests/inject/{{chunk}}.json",
+    params:
+        order=chunk_order("inject"),
+    threads: run.config["threads"]
+    resources:
+        mem_mb=1000,
+    message:
+        "Injecting glitches into {wildcards.chunk}"
+    shell:
+        "{sys.executable:q} -m glitchmark.job {params.order:q} {output:q}"

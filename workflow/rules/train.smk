@@ -1,0 +1,31 @@
+# Fine-tuning to factors, and the cross-validated predictions that some detectors read.
+rule train:
+    input:
+        chunk_input("train"),
+    output:
+        f"{run.folder}/manifests/train/{{chunk}}.json",
+    params:
+        order=chunk_order("train"),
+    threads: run.config["threads"]
+    resources:
+        mem_mb=4000,
+    message:
+        "Training {wildcards.chunk}"
+    shell:
+        "{sys.executable:q} -m glitchmark.job {params.order:q} {output:q}"
+
+
+rule crossval:
+    input:
+        chunk_input("crossval"),
+    output:
+        f"{run.folder}/manifests/crossval/{{chunk}}.json",
+    params:
+        order=chunk_order("crossval"),
+    threads: run.config["threads"]
+    resources:
+        mem_mb=4000,
+    message:
+        "Cross-validating {wildcards.chunk}"
+    shell:
+        "{sys.executable:q} -m glitchmark.job {params.order:q} {output:q}"

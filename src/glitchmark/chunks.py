@@ -122,11 +122,11 @@ class Workflow:
                 "store": str(self.store.folder),
                 "threads": self.config["threads"],
                 "plugins": plugins,
-                "nodes": [
-                    {"key": n.key, "spec": n.spec, "inputs": n.inputs, "paths": n.paths} for n in nodes
-                ],
+                "nodes": [{"key": n.key, "spec": n.spec, "inputs": n.inputs, "paths": n.paths} for n in nodes],
             }
-            upstream = sorted({home[key] for node in nodes for key in node.inputs.values()} - {self.manifest(stage, name)})
+            upstream = sorted(
+                {home[key] for node in nodes for key in node.inputs.values()} - {self.manifest(stage, name)}
+            )
             chunks.append(Chunk(stage, name, order, tuple(upstream)))
         return chunks
 
@@ -153,7 +153,12 @@ class Workflow:
             order = {
                 "stage": "figure",
                 "chunk": method.id,
-                "identity": [tables.digest, method.plugin.name, method.params, code("glitchmark.figures", method.plugin.origin)],
+                "identity": [
+                    tables.digest,
+                    method.plugin.name,
+                    method.params,
+                    code("glitchmark.figures", method.plugin.origin),
+                ],
                 "plugins": registry.files(),
                 "figure": {"name": method.plugin.name, "params": method.params},
                 "folder": str(self.folder),

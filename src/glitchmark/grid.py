@@ -31,7 +31,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Model:
-    """weights: path of a file, or ""; weights_digest: of its content."""
+    """weights: path of a file, or ""; weights_digest: of its content. input_size: pixels a side; None as they are."""
 
     id: str
     plugin: Plugin
@@ -39,6 +39,7 @@ class Model:
     trained: str
     weights: str
     weights_digest: str
+    input_size: int | None
     settings: dict[str, Any]
 
 
@@ -190,15 +191,19 @@ def _model(entry: str | dict[str, Any], index: int, config: dict[str, Any]) -> M
     where = f"config: models[{index}]"
     entry = {"trained": "all", "epochs": 10, "learning_rate": 0.1, "batch_size": 128} | _as_mapping(entry)
     plugin = _plugin("model", entry, where)
-    own = ("name", "id", "trained", "weights", "path", *SETTINGS)
+    own = ("name", "id", "trained", "weights", "input_size", "path", *SETTINGS)
     params = {k: v for k, v in entry.items() if k not in own}
     plugin.check_parameters(params, where)
     trained, weights = entry["trained"], entry.get("weights", "")
     if trained not in plugin.info["trained"]:
         allowed = ", ".join(plugin.info["trained"])
         raise UserError(f"{where}: model '{plugin.name}' cannot be trained as '{trained}'; allowed: {allowed}.")
+    if entry.get("input_size") and plugin.info["modality"] != "image":
+        raise UserError(f"{where}: 'input_size' resizes images, and '{plugin.name}' reads a {plugin.info['modality']}.")
     if trained != "all" and not weights:
-        raise UserError(f"{where}: 'trained: {trained}' freezes layers, which needs 'weights' to fill them; add a file.")
+        raise UserError(
+            f"{where}: 'trained: {trained}' freezes layers, which needs 'weights' to fill them; add a file."
+        )
     digest = ""
     if weights:
         path = Path(config["weights_dir"]) / weights
@@ -208,7 +213,9 @@ def _model(entry: str | dict[str, Any], index: int, config: dict[str, Any]) -> M
             digest = file_digest(file, "blake2b").hexdigest()
         weights = str(path)
     settings = {key: entry[key] for key in SETTINGS}
-    return Model(entry.get("id", plugin.name), plugin, params, trained, weights, digest, settings)
+    return Model(
+        entry.get("id", plugin.name), plugin, params, trained, weights, digest, entry.get("input_size"), settings
+    )
 
 
 def _glitches(entry: str | dict[str, Any], index: int) -> list[Glitch]:
@@ -217,7 +224,9 @@ def _glitches(entry: str | dict[str, Any], index: int) -> list[Glitch]:
     entry = _as_mapping(entry)
     if "parts" in entry:
         if set(entry) != {"id", "parts"}:
-            raise UserError(f"{where}: a mixture has the keys 'id' and 'parts' and no others; found: {', '.join(entry)}.")
+            raise UserError(
+                f"{where}: a mixture has the keys 'id' and 'parts' and no others; found: {', '.join(entry)}."
+            )
         parts = tuple(_part(part, f"{where}.parts[{i}]") for i, part in enumerate(entry["parts"]))
         return [Glitch(entry["id"], parts, _total(parts))]
     if "name" not in entry and "path" not in entry:
@@ -278,12 +287,13 @@ def _check_training(grid: Grid) -> None:
                 )
 
 
-
 def _check_combinations(grid: Grid) -> None:
     paired = {d.id for d, _ in grid.pairs()}, {m.id for _, m in grid.pairs()}
     for dataset in grid.datasets:
         if dataset.id not in paired[0]:
-            raise UserError(f"config: datasets: no model of 'models' reads '{dataset.id}' ({dataset.description.modality}).")
+            raise UserError(
+                f"config: datasets: no model of 'models' reads '{dataset.id}' ({dataset.description.modality})."
+            )
     for model in grid.models:
         if model.id not in paired[1]:
             raise UserError(
@@ -292,7 +302,9 @@ def _check_combinations(grid: Grid) -> None:
             )
     for glitch in grid.glitches:
         if not any(glitch.applies_to(d) for d in grid.datasets):
-            raise UserError(f"config: glitches: '{glitch.id}' applies to no data set of this grid; remove it or add one.")
+            raise UserError(
+                f"config: glitches: '{glitch.id}' applies to no data set of this grid; remove it or add one."
+            )
     for ratio in grid.config["validation_ratios"]:
         if ratio > grid.config["validation"]:
             raise UserError(

@@ -53,7 +53,7 @@ def _ensure(store, order: dict, node: dict) -> str | None:
         raise  # not this cell's fault alone: the job ends, what it computed stays
     except (UpstreamFailure, CellError) as error:
         arrays, info, failure, trace = {}, {}, str(error), ""
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a plug-in that calls sys.exit() fails its cell, not its siblings
         arrays, info, failure, trace = {}, {}, f"{type(error).__name__}: {error}", traceback.format_exc()
     cost = {
         "seconds": time.perf_counter() - start,

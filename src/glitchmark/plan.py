@@ -160,11 +160,12 @@ class Plan:
             "model": {"name": model.plugin.name, "params": model.params},
             "trained": model.trained,
             "weights": model.weights_digest,
+            "input_size": model.input_size,
         }
 
     def _pool(self, dataset: Dataset) -> str:
         ref = {"name": dataset.plugin.name, "params": dataset.params}
-        spec = {"id": dataset.id, "dataset": ref, "digest": dataset.description.digest}
+        spec = {"dataset": dataset.id, "loader": ref, "digest": dataset.description.digest}
         return self._node("pool", dataset.id, spec, {}, [dataset.plugin], dataset.paths)
 
     def _subset(self, dataset: Dataset, seed: int) -> str:

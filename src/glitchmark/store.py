@@ -114,7 +114,9 @@ class Store:
                 path = folder / f"{name}.npy"
                 np.save(path, array, allow_pickle=False)
                 digests[name] = file_digest(path)
-            text = json.dumps({"info": info, "failure": failure, "digests": digests, **record}, indent=1, sort_keys=True)
+            text = json.dumps(
+                {"info": info, "failure": failure, "digests": digests, **record}, indent=1, sort_keys=True
+            )
             (folder / "entry.json").write_text(text + "\n")
             folder.chmod(0o755)  # mkdtemp's 0700 would shut out others on shared storage
             try:

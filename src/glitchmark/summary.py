@@ -18,13 +18,17 @@ def show(run: "Workflow", started: float) -> None:
     failures, unfinished = run.failures(), run.unfinished()
     minutes, seconds = divmod(round(time.time() - started), 60)
     cells = sum(node.stage == "train" for node in run.plan.nodes.values())
-    print(f"\nglitchmark, run '{run.config['run']}': {cells} trained cells, {len(run.plan.nodes)} results in {minutes} min {seconds:02d} s")
+    print(
+        f"\nglitchmark, run '{run.config['run']}': {cells} trained cells, {len(run.plan.nodes)} results in {minutes} min {seconds:02d} s"
+    )
     print(f"  tables   {run.folder}/  (metrics.csv, metrics.parquet, samples.parquet, series.parquet, costs.parquet)")
     if any(glitch.id == "none" for glitch in run.grid.glitches):
         print(f"  ranked   {run.folder}/ranked/  (most suspicious samples first, for data without known glitches)")
     print(f"  figures  {run.figures}/  ({', '.join(run.names('figure')) or 'none'}; PDF and PNG)")
     if unfinished:
-        print(f"  UNFINISHED: {len(unfinished)} jobs, e.g. {', '.join(unfinished[:3])}; what they finished is kept: run again.")
+        print(
+            f"  UNFINISHED: {len(unfinished)} jobs, e.g. {', '.join(unfinished[:3])}; what they finished is kept: run again."
+        )
     _list_failures(failures)
     if not unfinished and not failures:
         print("  everything succeeded")
@@ -36,7 +40,9 @@ def _list_failures(failures: dict[str, str]) -> None:
     reasons: dict[str, list[str]] = {}
     for key, reason in failures.items():
         reasons.setdefault(reason, []).append(key)
-    print(f"  FAILED: {len(failures)} results; the others are complete. Compute them again with --config retry_failed=true")
+    print(
+        f"  FAILED: {len(failures)} results; the others are complete. Compute them again with --config retry_failed=true"
+    )
     for reason, keys in sorted(reasons.items(), key=lambda item: -len(item[1]))[:SHOWN]:
         print(f"    {len(keys)} x {reason}  (e.g. {keys[0]})")
 

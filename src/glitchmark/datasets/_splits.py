@@ -10,7 +10,9 @@ def subset_size(subset: int | float, n: int) -> int:
     return max(1, round(subset * n)) if isinstance(subset, float) else min(int(subset), n)
 
 
-def stratified_split(y: np.ndarray, subset: int | float, validation: float, random_state: int) -> tuple[np.ndarray, np.ndarray]:
+def stratified_split(
+    y: np.ndarray, subset: int | float, validation: float, random_state: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows of a training and a validation part of a stratified subset, drawn without replacement.
 
     y: int (N,). subset: see :func:`subset_size`. validation: share of the subset that is validation.

@@ -35,7 +35,7 @@ def letters(*, n_samples: int = 4000, seed: int = 0) -> Pool:
 
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     rng = seeds.generator(seed, "letters")
-    sizes = (34, 40, 46)
+    sizes = (46, 52, 58)
     fonts = {(name, size): ImageFont.truetype(folder / f"{name}.ttf", size) for name in FONTS for size in sizes}
     y = rng.permutation(np.arange(n_samples, dtype=np.int64) % 10)
     x = np.empty((n_samples, SIZE, SIZE), np.uint8)
@@ -51,13 +51,13 @@ def _render(letter: str, font, rng: np.random.Generator) -> np.ndarray:
 
     image = Image.new("L", (CANVAS, CANVAS))
     ImageDraw.Draw(image).text((CANVAS / 2, CANVAS / 2), letter, fill=255, font=font, anchor="mm")
-    angle, shear = np.deg2rad(rng.uniform(-35, 35)), rng.uniform(-0.5, 0.5)
+    angle, shear = np.deg2rad(rng.uniform(-20, 20)), rng.uniform(-0.3, 0.3)
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = rotation @ np.array([[1, shear], [0, 1]])
     centre = np.full(2, CANVAS / 2)
-    offset = centre - matrix @ (centre + rng.uniform(-4, 4, 2))
+    offset = centre - matrix @ (centre + rng.uniform(-3, 3, 2))
     coefficients = (*matrix[0], offset[0], *matrix[1], offset[1])
     image = image.transform(image.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR)
     pixels = np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BOX), np.float32)
-    noisy = pixels * rng.uniform(0.5, 1.0) + rng.normal(0, 25, pixels.shape)
+    noisy = pixels * rng.uniform(0.5, 1.0) + rng.normal(0, 12, pixels.shape)
     return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)

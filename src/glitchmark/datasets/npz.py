@@ -107,7 +107,9 @@ def _labels(
         y = y[splits == split]
     names = archive["class_names"].tolist() if "class_names" in archive.files else range(y.max() + 1)
     if len(names) <= y.max():
-        raise UserError(f"{file}: y holds class {y.max()}, but class_names has {len(names)} names (classes count from 0).")
+        raise UserError(
+            f"{file}: y holds class {y.max()}, but class_names has {len(names)} names (classes count from 0)."
+        )
     if len(np.unique(y)) < 2:
         raise UserError(f"{file}: y holds one class only; at least two are needed.")
     return y, tuple(map(str, names))

@@ -128,7 +128,9 @@ class Tables:
             base = base | {"validation_ratio": ratio}
             if entry.failure is not None:
                 if m["labels"]["glitch"] != "none":
-                    yield from (base | {"metric": name, "value": np.nan, "status": _status(entry)} for name in DETECTION)
+                    yield from (
+                        base | {"metric": name, "value": np.nan, "status": _status(entry)} for name in DETECTION
+                    )
                 continue
             for group, metric, value, status in self._measured(m, entry, row):
                 yield base | {"class": group, "metric": metric, "value": value, "status": status}

@@ -12,7 +12,12 @@ def fig5b(metrics: pd.DataFrame, *, method: str = "cfrank", glitch: str = "mixed
     """Share of the mislabeled and of the anomalous samples whose kind CFRank tells correctly."""
     kinds = {"mislabeled": COLOURS["cnci"], "anomalous": COLOURS["pcid"]}
     rows = select(
-        metrics, metric="characterisation_accuracy", glitch=glitch, modality="image", method=method, **{"class": list(kinds)}
+        metrics,
+        metric="characterisation_accuracy",
+        glitch=glitch,
+        modality="image",
+        method=method,
+        **{"class": list(kinds)},
     )
     missing = f"not run: '{method}' on image data sets with the mixture '{glitch}'"
     return grouped_bars(rows, "class", list(kinds), "Characterisation accuracy", missing, kinds)

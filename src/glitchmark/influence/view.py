@@ -37,9 +37,7 @@ class Influence:
         """Run the engine on factors in memory. validation: bool (m,), all samples if left out."""
         validation = np.ones(factors.n_val, bool) if validation is None else validation
         built = estimator(factors)
-        (sums,) = class_sums(
-            built, factors.labels_train, factors.labels_val, factors.n_classes, validation[None]
-        )
+        (sums,) = class_sums(built, factors.labels_train, factors.labels_val, factors.n_classes, validation[None])
         return cls(
             factors.labels_train,
             factors.n_classes,

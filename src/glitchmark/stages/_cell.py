@@ -8,7 +8,7 @@ import torch
 from glitchmark.models import Parts
 from glitchmark.stages._samples import training_inputs
 from glitchmark.training.classifier import build
-from glitchmark.training.inputs import image_tensor, standardise
+from glitchmark.training.inputs import image_shape, image_tensor, standardise
 from glitchmark.training.sgd import Settings
 
 
@@ -36,11 +36,12 @@ def prepare(spec, inputs, runtime) -> Cell:
     """Read a cell's inputs, from the features of the frozen part where there is one."""
     torch.set_num_threads(runtime["threads"])
     pool, val = inputs["pool"].arrays, inputs["subset"].arrays["val"]
-    shape = (3, *pool["x"].shape[1:3]) if pool["x"].ndim > 2 else pool["x"].shape[1:]
+    sides, size = pool["x"].shape[1:3], spec["input_size"]
+    shape = image_shape(sides, size) if len(sides) == 2 else sides
     if "features" in inputs:
         x_train, x_val = _stored_features(inputs)
-    elif pool["x"].ndim > 2:
-        x_train, x_val = image_tensor(training_inputs(spec, inputs)), image_tensor(pool["x"][val])
+    elif len(sides) == 2:
+        x_train, x_val = (image_tensor(x, size) for x in (training_inputs(spec, inputs), pool["x"][val]))
     else:
         x_train, x_val = standardise(training_inputs(spec, inputs), pool["x"][val])
     return Cell(

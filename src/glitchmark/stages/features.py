@@ -4,7 +4,7 @@ import torch
 
 from glitchmark.stages._samples import foreign_inputs
 from glitchmark.training.classifier import build
-from glitchmark.training.inputs import forward, image_tensor
+from glitchmark.training.inputs import forward, image_shape, image_tensor
 
 
 def compute(spec, inputs, runtime):
@@ -15,9 +15,9 @@ def compute(spec, inputs, runtime):
         images = {"foreign": foreign_inputs(spec, inputs)}
     else:
         images = {part: pool[inputs["subset"].arrays[part]] for part in ("train", "val")}
-    shape = (3, *pool.shape[1:3])
+    shape, size = image_shape(pool.shape[1:3], spec["input_size"]), spec["input_size"]
     n_classes = len(inputs["pool"].info["class_names"])
     # The seed draws the head alone, which no feature depends on: the rest comes from the weights file.
     parts = build(spec["model"], shape, n_classes, 0, (), runtime["paths"]["weights"])
     frozen, _ = parts.split(spec["trained"])
-    return {name: forward(frozen, image_tensor(x)).numpy() for name, x in images.items()}, {}
+    return {name: forward(frozen, image_tensor(x, size)).numpy() for name, x in images.items()}, {}

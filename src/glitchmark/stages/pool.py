@@ -6,8 +6,8 @@ from glitchmark.errors import CellError
 
 def compute(spec, inputs, runtime):
     """arrays: x, y (see datasets.Pool). info: class_names."""
-    source = registry.load("dataset", spec["dataset"]["name"])
-    pool = source.function(**spec["dataset"]["params"], **runtime["paths"])
+    source = registry.load("dataset", spec["loader"]["name"])
+    pool = source.function(**spec["loader"]["params"], **runtime["paths"])
     if pool.y.min() < 0 or pool.y.max() >= len(pool.class_names) or len(pool.x) != len(pool.y):
-        raise CellError(f"data set '{spec['id']}' returned labels outside its {len(pool.class_names)} classes")
+        raise CellError(f"data set '{spec['dataset']}' returned labels outside its {len(pool.class_names)} classes")
     return {"x": pool.x, "y": pool.y}, {"class_names": list(pool.class_names)}

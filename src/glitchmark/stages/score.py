@@ -13,9 +13,7 @@ from glitchmark.stages._scoring import score_arrays
 def compute(spec, inputs, runtime):
     """arrays: see _scoring.score_arrays; one row a validation ratio."""
     plugin = registry.load("signal", spec["signal"]["name"])
-    estimator = partial(
-        registry.load("estimator", spec["estimator"]["name"]).function, **spec["estimator"]["params"]
-    )
+    estimator = partial(registry.load("estimator", spec["estimator"]["name"]).function, **spec["estimator"]["params"])
     stored = inputs["influence"].arrays
     n_classes = stored["observed_neg"].shape[2]
     scores = []

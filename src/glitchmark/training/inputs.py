@@ -3,16 +3,21 @@
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 BATCH = 250  # samples a forward pass without gradients; constant, so that a sample's features never depend on others
 
 
-def image_tensor(x: np.ndarray) -> torch.Tensor:
-    """uint8 (n, H, W) or (n, H, W, 3) -> float32 (n, 3, H, W) in [-1, 1] (mean .5, std .5, as the papers' code does)."""
+def image_tensor(x: np.ndarray, size: int | None = None) -> torch.Tensor:
+    """uint8 (n, H, W) or (n, H, W, 3) -> float32 (n, 3, H, W) in [-1, 1] (mean .5, std .5, as the papers' code does).
+
+    size: resize to (n, 3, size, size), bilinear with antialiasing; None keeps H and W.
+    """
     scaled = torch.from_numpy(np.ascontiguousarray(x)).float().div_(127.5).sub_(1)
-    if scaled.ndim == 3:
-        return scaled[:, None].expand(-1, 3, -1, -1).contiguous()
-    return scaled.permute(0, 3, 1, 2).contiguous()
+    scaled = scaled[:, None] if scaled.ndim == 3 else scaled.permute(0, 3, 1, 2)
+    if size is not None:
+        scaled = F.interpolate(scaled, (size, size), mode="bilinear", antialias=True, align_corners=False)
+    return scaled.expand(-1, 3, -1, -1).contiguous()
 
 
 def standardise(x_train: np.ndarray, x_val: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
@@ -24,6 +29,11 @@ def standardise(x_train: np.ndarray, x_val: np.ndarray) -> tuple[torch.Tensor, t
     std[std == 0] = 1
     scaled = [((x - mean) / std).astype(np.float32) for x in (x_train, x_val)]
     return torch.from_numpy(scaled[0]), torch.from_numpy(scaled[1])
+
+
+def image_shape(sides: tuple[int, int], size: int | None) -> tuple[int, int, int]:
+    """Shape of one image after :func:`image_tensor`."""
+    return (3, *sides) if size is None else (3, size, size)
 
 
 @torch.inference_mode()

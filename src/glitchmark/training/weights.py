@@ -17,7 +17,9 @@ def load_weights(parts: Parts, file: str | Path) -> None:
     try:
         given = load_file(file)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"the weights file '{file}' cannot be read: {error}; it must be a .safetensors file.") from error
+        raise UserError(
+            f"the weights file '{file}' cannot be read: {error}; it must be a .safetensors file."
+        ) from error
     wanted = parts.network.state_dict()
     loaded = {}
     for name, tensor in wanted.items():
@@ -27,7 +29,9 @@ def load_weights(parts: Parts, file: str | Path) -> None:
             loaded[name] = given[name].to(tensor.dtype)
         elif name in given or not name.endswith("num_batches_tracked"):
             found = tuple(given[name].shape) if name in given else "missing"
-            raise UserError(f"{file}: layer '{name}' should be {tuple(tensor.shape)}, but it is {found}; is it this model's?")
+            raise UserError(
+                f"{file}: layer '{name}' should be {tuple(tensor.shape)}, but it is {found}; is it this model's?"
+            )
         else:
             loaded[name] = tensor  # batch norm's counter of batches: files may leave it out, and nothing here reads it
     parts.network.load_state_dict(loaded)

@@ -1,0 +1,134 @@
+"""``glitchmark``: the commands that people call. The jobs that the workflow calls are in job.py and its siblings."""
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+from glitchmark import registry
+from glitchmark.chunks import Workflow
+from glitchmark.config import SCHEMA, read, validated
+from glitchmark.errors import UserError
+from glitchmark.store import Store
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; returns the exit status: 2 for a mistake of the user's, with one sentence on standard error."""
+    arguments, rest = _parser().parse_known_args(argv)
+    if rest and arguments.command != "run":
+        print(
+            f"glitchmark: unknown argument '{rest[0]}'; see 'glitchmark {arguments.command} --help'.", file=sys.stderr
+        )
+        return 2
+    try:
+        return arguments.function(arguments, rest)
+    except UserError as error:
+        if arguments.verbose:
+            raise
+        print(f"glitchmark: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="glitchmark", description="Find mislabeled and anomalous training samples.")
+    parser.add_argument("--verbose", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    run = commands.add_parser("run", help="run a grid; other arguments go to snakemake")
+    run.add_argument("--cores", default=str(os.cpu_count()), help="cores to use (default: all)")
+    _add_config(run)
+    run.set_defaults(function=_run)
+
+    plan = commands.add_parser("plan", help="what a run would compute, without running it")
+    _add_config(plan)
+    plan.set_defaults(function=_plan)
+
+    listing = commands.add_parser("list", help="the plug-ins of one kind")
+    listing.add_argument("kind", choices=[f"{kind}s" if kind != "glitch" else "glitches" for kind in registry.PACKAGES])
+    listing.set_defaults(function=_list)
+
+    clean = commands.add_parser("clean", help="remove stored results that no run refers to any more")
+    clean.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    _add_config(clean)
+    clean.set_defaults(function=_clean)
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="lay these files over config.yaml")
+    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="set single keys")
+
+
+def _root() -> Path:
+    root = Path.cwd()
+    if not (root / SCHEMA).is_file():
+        raise UserError(f"there is no glitchmark project in '{root}'; change to the folder that holds the Snakefile.")
+    return root
+
+
+def _workflow(arguments: argparse.Namespace) -> Workflow:
+    root = _root()
+    return Workflow(validated(read(root, arguments.configfile, arguments.config), root))
+
+
+def _run(arguments: argparse.Namespace, rest: list[str]) -> int:
+    _workflow(arguments)  # what is wrong with the config is said before snakemake starts
+    command = [sys.executable, "-m", "snakemake", "--cores", arguments.cores]
+    for option in ("configfile", "config"):
+        values = getattr(arguments, option)
+        command += [f"--{option}", *values] if values else []
+    os.execv(sys.executable, [*command, *rest])
+
+
+def _plan(arguments: argparse.Namespace, _: list[str]) -> int:
+    run = _workflow(arguments)
+    there = run.store.keys()
+    print(f"run '{run.config['run']}': {len(run.plan.nodes)} results in {len(run.chunks)} jobs")
+    print(f"{'stage':<12}{'results':>8}{'to do':>8}{'jobs':>8}")
+    for stage in dict.fromkeys(chunk.stage for chunk in run.chunks.values()):
+        keys = [key for key, node in run.plan.nodes.items() if node.stage == stage]
+        missing = sum(key not in there for key in keys)
+        print(f"{stage:<12}{len(keys):>8}{missing:>8}{len(run.names(stage)):>8}")
+    skipped = [
+        f"{glitch.id} on {dataset.id}"
+        for glitch in run.grid.glitches
+        for dataset in run.grid.datasets
+        if not glitch.applies_to(dataset)
+    ]
+    if skipped:
+        print(f"left out, since they do not apply: {', '.join(skipped)}")
+    return 0
+
+
+def _list(arguments: argparse.Namespace, _: list[str]) -> int:
+    kind = "glitch" if arguments.kind == "glitches" else arguments.kind[:-1]
+    for name in registry.names(kind):
+        plugin = registry.load(kind, name)
+        print(f"{name:<18} {plugin.summary}")
+        facts = {k: v for k, v in plugin.info.items() if v and isinstance(v, str | int | tuple)}
+        for key, value in facts.items():
+            print(f"{'':<18} {key}: {', '.join(value) if isinstance(value, tuple) else value}")
+        if plugin.parameters:
+            print(f"{'':<18} parameters: {', '.join(plugin.parameters)}")
+    return 0
+
+
+def _clean(arguments: argparse.Namespace, _: list[str]) -> int:
+    results = Path(validated(read(_root(), arguments.configfile, arguments.config), _root())["results_dir"])
+    store = Store(results / "store")
+    used: Counter[str] = Counter()
+    for path in results.glob("*/plan/keys.json"):
+        used.update(json.loads(path.read_text()))
+    unused = sorted(store.keys() - set(used))
+    for key in unused if not arguments.dry_run else []:
+        store.remove(key)
+    print(
+        f"{'would remove' if arguments.dry_run else 'removed'} {len(unused)} results; {len(used)} are in use by runs."
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,6 +13,7 @@ from typing import Any
 
 from glitchmark import registry
 from glitchmark.grid import Grid, resolve
+from glitchmark.manifests import read_manifest
 from glitchmark.plan import Node, Plan, canonical, code, fingerprint
 from glitchmark.store import Store, write_text
 
@@ -90,6 +91,10 @@ class Workflow:
             if manifest["digest"] != chunk.digest or not there.issuperset(manifest["keys"]):
                 path.unlink()
 
+    def missing(self) -> int:
+        """How many of the run's results the store lacks."""
+        return len(set(self.plan.nodes) - self.store.keys())
+
     def failures(self) -> dict[str, str]:
         """Key -> reason of every recorded failure of this run."""
         found: dict[str, str] = {}
@@ -165,12 +170,3 @@ class Workflow:
             }
             chunks.append(Chunk("figure", method.id, order, (self.manifest("evaluate", "tables"),)))
         return chunks
-
-
-def read_manifest(path: Path) -> dict[str, Any] | None:
-    """A manifest's content; None if there is none or it is unreadable, so that its chunk runs again."""
-    try:
-        manifest = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-    return manifest if isinstance(manifest, dict) and {"digest", "keys", "failed"} <= set(manifest) else None

@@ -297,8 +297,8 @@ def _check_combinations(grid: Grid) -> None:
     for model in grid.models:
         if model.id not in paired[1]:
             raise UserError(
-                f"config: models: '{model.id}' reads data of kind '{model.plugin.info['modality']}', and no data set of "
-                "this grid is such; remove it or add one."
+                f"config: models: '{model.id}' reads data of kind '{model.plugin.info['modality']}', and no data set "
+                "of this grid is such; remove it or add one."
             )
     for glitch in grid.glitches:
         if not any(glitch.applies_to(d) for d in grid.datasets):
@@ -308,7 +308,7 @@ def _check_combinations(grid: Grid) -> None:
     for ratio in grid.config["validation_ratios"]:
         if ratio > grid.config["validation"]:
             raise UserError(
-                f"config: validation_ratios: {ratio:g} is more than the 'validation' share {grid.config['validation']:g} "
+                f"config: validation_ratios: {ratio:g} is more than the share 'validation: {grid.config['validation']:g}' "
                 "that it is taken from."
             )
 
@@ -317,7 +317,8 @@ def _check_ranking(grid: Grid) -> None:
     known = [m.id for m in (*grid.signals, *grid.detectors)]
     if grid.config["ranking"] not in known:
         raise UserError(
-            f"config: ranking: '{grid.config['ranking']}' is none of this grid's signals and detectors: {', '.join(known)}."
+            f"config: ranking: '{grid.config['ranking']}' is none of this grid's signals and detectors; "
+            f"there are: {', '.join(known)}."
         )
 
 

@@ -18,7 +18,8 @@ def main(order_path: str, manifest_path: str) -> int:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
         os.environ[name] = str(order["threads"])
     from glitchmark.errors import UserError
-    from glitchmark.store import DamagedEntry, Store, write_text
+    from glitchmark.manifests import write_manifest
+    from glitchmark.store import DamagedEntry, Store
 
     store = Store(order["store"])
     try:
@@ -30,9 +31,7 @@ def main(order_path: str, manifest_path: str) -> int:
         store.remove(error.key)
         print(f"glitchmark: {error}; the entry was removed. Run again to compute it anew.", file=sys.stderr)
         return 1
-    digest = Path(order_path).stem.rsplit("-", 1)[1]
-    manifest = {"digest": digest, "keys": [n["key"] for n in order["nodes"]], "failed": failed}
-    write_text(Path(manifest_path), json.dumps(manifest, indent=0) + "\n")
+    write_manifest(manifest_path, order_path, [n["key"] for n in order["nodes"]], failed)
     return 0
 
 

@@ -32,7 +32,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A node that the tables have rows about. labels: what they call it. inject, pool: keys of its truth and classes."""
+    """A node that the tables have rows about. labels: what they call it. inject, pool: keys of truth and classes."""
 
     key: str
     stage: str

@@ -13,38 +13,47 @@ if TYPE_CHECKING:
 SHOWN = 10  # failures that are listed; the tables have them all
 
 
-def show(run: "Workflow", started: float) -> None:
-    """Print the last screen of a run. started: time.time() at its start."""
+def show(run: "Workflow", started: float, to_do: int) -> None:
+    """Print the last screen of a run. started: time.time() at its start. to_do: results that were missing then."""
     failures, unfinished = run.failures(), run.unfinished()
     minutes, seconds = divmod(round(time.time() - started), 60)
-    cells = sum(node.stage == "train" for node in run.plan.nodes.values())
-    print(
-        f"\nglitchmark, run '{run.config['run']}': {cells} trained cells, {len(run.plan.nodes)} results in {minutes} min {seconds:02d} s"
-    )
-    print(f"  tables   {run.folder}/  (metrics.csv, metrics.parquet, samples.parquet, series.parquet, costs.parquet)")
-    if any(glitch.id == "none" for glitch in run.grid.glitches):
-        print(f"  ranked   {run.folder}/ranked/  (most suspicious samples first, for data without known glitches)")
-    print(f"  figures  {run.figures}/  ({', '.join(run.names('figure')) or 'none'}; PDF and PNG)")
-    if unfinished:
-        print(
-            f"  UNFINISHED: {len(unfinished)} jobs, e.g. {', '.join(unfinished[:3])}; what they finished is kept: run again."
-        )
-    _list_failures(failures)
+    made = to_do - run.missing()
+    print(f"\nglitchmark, run '{run.config['run']}': {made} results computed in {minutes} min {seconds:02d} s,")
+    print(f"  {len(run.plan.nodes) - to_do} were there already.")
+    if not unfinished:
+        print(f"  tables   {run.folder}/  (metrics.csv, metrics, samples, series and costs.parquet)")
+        if any(glitch.id == "none" for glitch in run.grid.glitches):
+            print(f"  ranked   {run.folder}/ranked/  (most suspicious samples first, for data without known glitches)")
+        print(f"  figures  {run.figures}/  ({', '.join(run.names('figure')) or 'none'}; PDF and PNG)")
+    else:
+        print(f"  UNFINISHED: {len(unfinished)} jobs, e.g. {', '.join(unfinished[:3])}.")
+        print("  What they computed is kept; the messages above say why they stopped. Run again to go on.")
+    _list_failures(run, failures)
     if not unfinished and not failures:
         print("  everything succeeded")
 
 
-def _list_failures(failures: dict[str, str]) -> None:
+def _list_failures(run: "Workflow", failures: dict[str, str]) -> None:
     if not failures:
         return
-    reasons: dict[str, list[str]] = {}
+    cells: dict[str, list[str]] = {}
     for key, reason in failures.items():
-        reasons.setdefault(reason, []).append(key)
-    print(
-        f"  FAILED: {len(failures)} results; the others are complete. Compute them again with --config retry_failed=true"
-    )
-    for reason, keys in sorted(reasons.items(), key=lambda item: -len(item[1]))[:SHOWN]:
-        print(f"    {len(keys)} x {reason}  (e.g. {keys[0]})")
+        cells.setdefault(reason, []).append(_name(run, key))
+    print(f"  FAILED: {len(failures)} results; the others are complete. To try them again: --config retry_failed=true")
+    for reason, names in sorted(cells.items(), key=lambda item: -len(item[1]))[:SHOWN]:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        print(f"    {names[0]}{more}: {reason}")
+    if len(cells) > SHOWN:
+        print(f"    ... and {len(cells) - SHOWN} other reasons; the status column of metrics.csv has them all")
+
+
+def _name(run: "Workflow", key: str) -> str:
+    """What a person calls a result."""
+    node = run.plan.nodes.get(key)
+    labels = next((m.labels for m in run.plan.measurements if m.key == key), node.spec if node else {})
+    parts = [str(labels[k]) for k in ("dataset", "model", "glitch", "method") if isinstance(labels.get(k), str)]
+    seed = f" seed {labels['seed']}" if "seed" in labels else ""
+    return f"{node.stage if node else key} {'/'.join(p for p in parts if p)}{seed}"
 
 
 def main(tables_manifest: str) -> int:

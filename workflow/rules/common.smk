@@ -19,6 +19,7 @@ except UserError as error:
     sys.exit(2)
 run.write_orders()
 run.forget_outdated()
+TO_DO = run.missing()
 
 
 def chunk_input(stage):
@@ -33,7 +34,11 @@ def chunk_order(stage):
 
 def figure_files():
     """What the run draws."""
-    return [f"{run.figures}/{name}.{kind}" for name in run.names("figure") for kind in ("pdf", "png")]
+    return [
+        f"{run.figures}/{name}.{kind}"
+        for name in run.names("figure")
+        for kind in ("pdf", "png")
+    ]
 
 
 wildcard_constraints:
@@ -52,8 +57,8 @@ include: "figures.smk"
 
 
 onsuccess:
-    summary.show(run, STARTED)
+    summary.show(run, STARTED, TO_DO)
 
 
 onerror:
-    summary.show(run, STARTED)
+    summary.show(run, STARTED, TO_DO)

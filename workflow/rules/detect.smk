@@ -4,11 +4,11 @@ rule detect:
         chunk_input("detect"),
     output:
         f"{run.folder}/manifests/detect/{{chunk}}.json",
-    params:
-        order=chunk_order("detect"),
     threads: run.config["threads"]
     resources:
         mem_mb=2000,
+    params:
+        order=chunk_order("detect"),
     message:
         "Detecting with {wildcards.chunk}"
     shell:

@@ -1,5 +1,13 @@
 # Scores and truth to the tables of the run, and the list of what failed.
-TABLES = [f"{run.folder}/{name}" for name in ("metrics.parquet", "samples.parquet", "series.parquet", "costs.parquet")]
+TABLES = [
+    f"{run.folder}/{name}"
+    for name in (
+        "metrics.parquet",
+        "samples.parquet",
+        "series.parquet",
+        "costs.parquet",
+    )
+]
 
 
 rule evaluate:
@@ -8,10 +16,10 @@ rule evaluate:
     output:
         manifest=run.manifest("evaluate", "tables"),
         tables=TABLES,
-    params:
-        order=run.order("evaluate", "tables"),
     resources:
         mem_mb=4000,
+    params:
+        order=run.order("evaluate", "tables"),
     message:
         "Writing the tables"
     shell:

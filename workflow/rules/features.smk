@@ -4,11 +4,11 @@ rule features:
         chunk_input("features"),
     output:
         f"{run.folder}/manifests/features/{{chunk}}.json",
-    params:
-        order=chunk_order("features"),
     threads: run.config["threads"]
     resources:
         mem_mb=4000,
+    params:
+        order=chunk_order("features"),
     message:
         "Features of {wildcards.chunk}"
     shell:

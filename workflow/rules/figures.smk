@@ -11,10 +11,10 @@ rule figure:
         ),
         png=f"{run.figures}/{{chunk}}.png",
         manifest=f"{run.folder}/manifests/figure/{{chunk}}.json",
-    params:
-        order=chunk_order("figure"),
     resources:
         mem_mb=1000,
+    params:
+        order=chunk_order("figure"),
     message:
         "Drawing {wildcards.chunk}"
     shell:

@@ -4,11 +4,11 @@ rule influence:
         chunk_input("influence"),
     output:
         f"{run.folder}/manifests/influence/{{chunk}}.json",
-    params:
-        order=chunk_order("influence"),
     threads: run.config["threads"]
     resources:
         mem_mb=2000,
+    params:
+        order=chunk_order("influence"),
     message:
         "Influence of {wildcards.chunk}"
     shell:

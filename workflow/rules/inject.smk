@@ -4,11 +4,11 @@ rule inject:
         chunk_input("inject"),
     output:
         f"{run.folder}/manifests/inject/{{chunk}}.json",
-    params:
-        order=chunk_order("inject"),
     threads: run.config["threads"]
     resources:
         mem_mb=1000,
+    params:
+        order=chunk_order("inject"),
     message:
         "Injecting glitches into {wildcards.chunk}"
     shell:

@@ -4,11 +4,11 @@ rule score:
         chunk_input("score"),
     output:
         f"{run.folder}/manifests/score/{{chunk}}.json",
-    params:
-        order=chunk_order("score"),
     threads: run.config["threads"]
     resources:
         mem_mb=1000,
+    params:
+        order=chunk_order("score"),
     message:
         "Scoring with {wildcards.chunk}"
     shell:

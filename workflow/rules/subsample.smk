@@ -4,11 +4,11 @@ rule pool:
         chunk_input("pool"),
     output:
         f"{run.folder}/manifests/pool/{{chunk}}.json",
-    params:
-        order=chunk_order("pool"),
     threads: run.config["threads"]
     resources:
         mem_mb=2000,
+    params:
+        order=chunk_order("pool"),
     message:
         "Loading {wildcards.chunk}"
     shell:
@@ -20,11 +20,11 @@ rule subset:
         chunk_input("subset"),
     output:
         f"{run.folder}/manifests/subset/{{chunk}}.json",
-    params:
-        order=chunk_order("subset"),
     threads: run.config["threads"]
     resources:
         mem_mb=1000,
+    params:
+        order=chunk_order("subset"),
     message:
         "Drawing subsets of {wildcards.chunk}"
     shell:

@@ -4,11 +4,11 @@ rule train:
         chunk_input("train"),
     output:
         f"{run.folder}/manifests/train/{{chunk}}.json",
-    params:
-        order=chunk_order("train"),
     threads: run.config["threads"]
     resources:
         mem_mb=4000,
+    params:
+        order=chunk_order("train"),
     message:
         "Training {wildcards.chunk}"
     shell:
@@ -20,11 +20,11 @@ rule crossval:
         chunk_input("crossval"),
     output:
         f"{run.folder}/manifests/crossval/{{chunk}}.json",
-    params:
-        order=chunk_order("crossval"),
     threads: run.config["threads"]
     resources:
         mem_mb=4000,
+    params:
+        order=chunk_order("crossval"),
     message:
         "Cross-validating {wildcards.chunk}"
     shell:

@@ -1,8 +1,8 @@
 """The job that writes a run's tables. ``python -m glitchmark.evaluation ORDER MANIFEST``"""
 
-import itertools
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from glitchmark.evaluation.tables import Tables, ranked_lists
-from glitchmark.store import write_text
+from glitchmark.manifests import write_manifest
 
 
 def main(order_path: str, manifest_path: str) -> None:
@@ -18,47 +18,37 @@ def main(order_path: str, manifest_path: str) -> None:
     order = json.loads(Path(order_path).read_text())
     folder, tables = Path(order["folder"]), Tables(order)
     metrics = tables.metrics()
-    _write(folder / "metrics.parquet", [metrics])
-    metrics.to_csv(_temporary(folder / "metrics.csv"), index=False)
-    _rename(folder / "metrics.csv")
-    uncontrolled = _write(folder / "samples.parquet", tables.samples(), keep=lambda f: f["glitch"].iloc[0] == "none")
-    _write(folder / "series.parquet", [tables.series()])
-    _write(folder / "costs.parquet", [tables.costs()])
-    if uncontrolled:
+    _write_parquet(folder / "metrics.parquet", [metrics])
+    _write_csv(folder / "metrics.csv", metrics)
+    _write_parquet(folder / "samples.parquet", tables.samples())
+    _write_parquet(folder / "series.parquet", [tables.series()])
+    _write_parquet(folder / "costs.parquet", [tables.costs()])
+    unknown = list(tables.samples(glitch="none"))
+    if unknown:
         (folder / "ranked").mkdir(exist_ok=True)
-        for name, ranked in ranked_lists(pd.concat(uncontrolled), order["settings"]["ranking"]).items():
-            ranked.to_csv(_temporary(folder / "ranked" / f"{name}.csv"), index=False)
-            _rename(folder / "ranked" / f"{name}.csv")
-    digest = Path(order_path).stem.rsplit("-", 1)[1]
-    manifest = {"digest": digest, "keys": [], "failed": tables.failures()}
-    write_text(Path(manifest_path), json.dumps(manifest, indent=0) + "\n")
+        for name, ranked in ranked_lists(pd.concat(unknown), order["settings"]["ranking"]).items():
+            _write_csv(folder / "ranked" / f"{name}.csv", ranked)
+    write_manifest(manifest_path, order_path, [], tables.failures())
 
 
-def _write(path: Path, frames, keep=lambda frame: False) -> list[pd.DataFrame]:
-    """Write frames, one after another, as one Parquet file; returns those that ``keep`` says to."""
-    kept, writer = [], None
-    for frame in itertools.chain(frames, [None]):
-        if frame is None:  # the end; without any frame, an empty table
-            if writer is not None:
-                break
-            frame = pd.DataFrame()
-        table = pa.Table.from_pandas(frame, preserve_index=False)
-        if writer is None:
-            writer = pq.ParquetWriter(_temporary(path), table.schema, compression="zstd")
-        writer.write_table(table.cast(writer.schema))
-        if len(frame) and keep(frame):
-            kept.append(frame)
-    writer.close()
-    _rename(path)
-    return kept
+def _write_parquet(path: Path, frames: Iterable[pd.DataFrame]) -> None:
+    """Write frames, one after another, as one Parquet file; an empty one if there are none."""
+    remaining = iter(frames)
+    first = pa.Table.from_pandas(next(remaining, pd.DataFrame()), preserve_index=False)
+    with pq.ParquetWriter(_temporary(path), first.schema, compression="zstd") as writer:
+        writer.write_table(first)
+        for frame in remaining:
+            writer.write_table(pa.Table.from_pandas(frame, schema=first.schema, preserve_index=False))
+    _temporary(path).replace(path)
+
+
+def _write_csv(path: Path, frame: pd.DataFrame) -> None:
+    frame.to_csv(_temporary(path), index=False)
+    _temporary(path).replace(path)
 
 
 def _temporary(path: Path) -> Path:
     return path.with_name(f".new-{path.name}")
-
-
-def _rename(path: Path) -> None:
-    _temporary(path).replace(path)
 
 
 if __name__ == "__main__":

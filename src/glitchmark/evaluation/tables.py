@@ -45,10 +45,15 @@ class Tables:
         frame = pd.DataFrame(rows, columns=METRIC_COLUMNS)
         return frame.astype({"value": "float64", "ratio": "float64", "validation_ratio": "float64"})
 
-    def samples(self) -> Iterator[pd.DataFrame]:
-        """samples.parquet, a frame a measurement: a row a sample, for the largest validation ratio."""
+    def samples(self, glitch: str | None = None) -> Iterator[pd.DataFrame]:
+        """samples.parquet, a frame a measurement: a row a sample, for the largest validation ratio.
+
+        glitch: only cells with this glitch.
+        """
         largest = int(np.argmax(self.order["settings"]["validation_ratios"]))
         for m in self.measurements:
+            if glitch not in (None, m["labels"]["glitch"]):
+                continue
             entry = self.store.open(m["key"])
             truth = self._truth_of(m)
             if m["stage"] == "train" or entry.failure is not None or truth is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from glitchmark import registry
-from glitchmark.store import write_text
+from glitchmark.manifests import write_manifest
 
 
 def main(order_path: str, pdf: str, png: str, manifest_path: str) -> None:
@@ -22,8 +22,7 @@ def main(order_path: str, pdf: str, png: str, manifest_path: str) -> None:
         temporary = path.with_name(f".new-{path.name}")
         figure.savefig(temporary, format=path.suffix[1:], dpi=200, metadata=metadata)
         temporary.replace(path)
-    digest = Path(order_path).stem.rsplit("-", 1)[1]
-    write_text(Path(manifest_path), json.dumps({"digest": digest, "keys": [], "failed": {}}, indent=0) + "\n")
+    write_manifest(manifest_path, order_path, [], {})
 
 
 if __name__ == "__main__":

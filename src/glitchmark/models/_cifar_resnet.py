@@ -6,7 +6,8 @@ from torch.nn import functional as F
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions around an identity shortcut; where the shape changes, option A: subsample and pad with zeros."""
+    """Two 3x3 convolutions around a shortcut without parameters: where the shape changes, option A, which takes every
+    second pixel and pads the channels with zeros."""
 
     def __init__(self, channels_in: int, channels: int, stride: int):
         super().__init__()

@@ -34,7 +34,7 @@ class Readout:
         self.features: list[list[np.ndarray]] = [[] for _ in inputs]
         self.logits: list[list[np.ndarray]] = [[] for _ in inputs]
 
-    def __call__(self, epoch: int) -> None:
+    def __call__(self) -> None:
         frozen = not any(True for _ in self.block.parameters())
         for x, features, logits in zip(self.inputs, self.features, self.logits, strict=True):
             values = forward(self.block, x)

@@ -34,12 +34,12 @@ def fit(
     y: torch.Tensor,
     settings: Settings,
     rng: np.random.Generator,
-    on_checkpoint: Callable[[int], None] = lambda epoch: None,
+    on_checkpoint: Callable[[], None] = lambda: None,
 ) -> list[float]:
     """Train ``head(block(x))`` on the cross-entropy with ``y``; no momentum, no weight decay.
 
     x: (n, ...) inputs of ``block``. y: int64 (n,). rng: draws the order of the samples in each epoch.
-    on_checkpoint: called with the epoch (1-based) after each epoch that is kept.
+    on_checkpoint: called after each epoch that is kept.
     Returns the mean loss of each epoch. Raises CellError when the loss is not finite.
     """
     optimiser = torch.optim.SGD([*block.parameters(), *head.parameters()], lr=settings.learning_rate)
@@ -63,5 +63,5 @@ def fit(
                 f"{settings.learning_rate:g}; use a smaller learning_rate for this data set and model"
             )
         if epoch in kept:
-            on_checkpoint(epoch)
+            on_checkpoint()
     return losses

@@ -52,7 +52,8 @@ def test_option_a_shortcut_subsamples_and_pads():
 
 
 @pytest.mark.parametrize(
-    ("epochs", "kept", "expected"), [(7, 10, list(range(1, 8))), (10, 5, [2, 4, 6, 8, 10]), (7, 3, [2, 5, 7]), (3, 1, [3])]
+    ("epochs", "kept", "expected"),
+    [(7, 10, list(range(1, 8))), (10, 5, [2, 4, 6, 8, 10]), (7, 3, [2, 5, 7]), (3, 1, [3])],
 )
 def test_checkpoints_are_evenly_spaced_and_end_with_the_last(epochs, kept, expected):
     assert checkpoint_epochs(epochs, kept) == expected

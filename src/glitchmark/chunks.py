@@ -1,8 +1,9 @@
 """Nodes -> chunks, the jobs that Snakemake schedules, and the small files through which the two talk.
 
 A chunk's job reads its *order*, ``<results>/<run>/plan/<stage>/<name>-<digest>.json``, computes the keys that the
-store lacks, and writes its *manifest*, ``<results>/<run>/manifests/<stage>/<name>.json``. An order's name holds the
-digest of its content, so that a running job's order never changes under it.
+store lacks, and writes its *manifest*, ``<results>/<run>/manifests/<stage>/<name>-<digest>.json``. The digest is that of
+all that the job's results depend on: where the manifest is there, there is nothing to do, whatever any file's time.
+The jobs that write tables and figures overwrite those of another config, so their manifests have one name for all.
 """
 
 import json
@@ -17,23 +18,23 @@ from glitchmark.manifests import read_manifest
 from glitchmark.plan import Node, Plan, canonical, code, fingerprint
 from glitchmark.store import Store, write_text
 
-STAGES = ("pool", "subset", "inject", "features", "train", "crossval", "influence", "score", "detect")
 # stages whose cells are heavy enough to be spread over several jobs
 SPREAD = ("features", "train", "crossval", "influence")
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """order: what the job does, JSON. upstream: manifests that must be there first."""
+    """order: what the job does, JSON; its "identity" is what the results depend on. upstream: chunks that come first,
+    as (stage, name)."""
 
     stage: str
     name: str
     order: dict[str, Any]
-    upstream: tuple[str, ...]
+    upstream: tuple[tuple[str, str], ...]
 
     @property
     def digest(self) -> str:
-        """Of the order: equal digests mean equal results."""
+        """Of the identity: equal digests mean equal results."""
         return fingerprint(canonical(self.order["identity"]))
 
 
@@ -55,7 +56,12 @@ class Workflow:
 
     def manifest(self, stage: str, name: str) -> str:
         """Path of a chunk's manifest."""
-        return f"{self.folder}/manifests/{stage}/{name}.json"
+        digest = "" if stage in ("evaluate", "figure") else f"-{self.chunks[stage, name].digest}"
+        return f"{self.folder}/manifests/{stage}/{name}{digest}.json"
+
+    def upstream(self, stage: str, name: str) -> list[str]:
+        """The manifests that must be there before a chunk's job can start."""
+        return [self.manifest(*chunk) for chunk in self.chunks[stage, name].upstream]
 
     def order(self, stage: str, name: str) -> str:
         """Path of a chunk's order."""
@@ -84,11 +90,11 @@ class Workflow:
             manifest = read_manifest(path)
             if manifest is None:
                 continue
-            failed = manifest["failed"] if self.config["retry_failed"] else {}
-            for key in sorted(set(failed) & there):
+            retried = set(manifest["failed"]) if self.config["retry_failed"] else set()
+            for key in sorted(retried & there):
                 self.store.remove(key)
                 there.remove(key)
-            if manifest["digest"] != chunk.digest or not there.issuperset(manifest["keys"]):
+            if manifest["digest"] != chunk.digest or retried or not there.issuperset(manifest["keys"]):
                 path.unlink()
 
     def missing(self) -> int:
@@ -104,8 +110,15 @@ class Workflow:
         return found
 
     def unfinished(self) -> list[str]:
-        """Chunks without a manifest, "stage/name" each."""
-        return [f"{s}/{n}" for s, n in self.chunks if not Path(self.manifest(s, n)).is_file()]
+        """Chunks with results that are not there, "stage/name" each."""
+        there = self.store.keys()
+        done = {
+            chunk: Path(self.manifest(*chunk)).is_file()
+            if chunk[0] in ("evaluate", "figure")
+            else there.issuperset(self.chunks[chunk].order["identity"])
+            for chunk in self.chunks
+        }
+        return ["/".join(chunk) for chunk, finished in done.items() if not finished]
 
     def _cell_chunks(self) -> list[Chunk]:
         groups: dict[tuple[str, str], list[Node]] = {}
@@ -116,7 +129,7 @@ class Workflow:
             step = self.config["cells_per_job"] if stage in SPREAD else len(nodes)
             for i in range(0, len(nodes), step):
                 parts.append((stage, f"{group}-{i // step}" if stage in SPREAD else group, nodes[i : i + step]))
-        home = {node.key: self.manifest(stage, name) for stage, name, nodes in parts for node in nodes}
+        home = {node.key: (stage, name) for stage, name, nodes in parts for node in nodes}
         plugins = registry.files()
         chunks = []
         for stage, name, nodes in parts:
@@ -129,9 +142,7 @@ class Workflow:
                 "plugins": plugins,
                 "nodes": [{"key": n.key, "spec": n.spec, "inputs": n.inputs, "paths": n.paths} for n in nodes],
             }
-            upstream = sorted(
-                {home[key] for node in nodes for key in node.inputs.values()} - {self.manifest(stage, name)}
-            )
+            upstream = sorted({home[key] for node in nodes for key in node.inputs.values()})
             chunks.append(Chunk(stage, name, order, tuple(upstream)))
         return chunks
 
@@ -149,8 +160,7 @@ class Workflow:
             "nodes": nodes,
             "settings": settings,
         }
-        upstream = tuple(self.manifest(chunk.stage, chunk.name) for chunk in cells)
-        return Chunk("evaluate", "tables", order, upstream)
+        return Chunk("evaluate", "tables", order, tuple((chunk.stage, chunk.name) for chunk in cells))
 
     def _figure_chunks(self, tables: Chunk) -> list[Chunk]:
         chunks = []
@@ -168,5 +178,5 @@ class Workflow:
                 "figure": {"name": method.plugin.name, "params": method.params},
                 "folder": str(self.folder),
             }
-            chunks.append(Chunk("figure", method.id, order, (self.manifest("evaluate", "tables"),)))
+            chunks.append(Chunk("figure", method.id, order, ((tables.stage, tables.name),)))
         return chunks

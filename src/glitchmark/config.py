@@ -1,5 +1,6 @@
 """Reading a config: merging, defaults and types from the schema, one clear sentence for what is wrong."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def read(root: Path, overlays: list[str], settings: list[str]) -> dict[str, Any]
 def validated(config: dict[str, Any], root: Path) -> dict[str, Any]:
     """The config with the schema's defaults filled in. Raises UserError for the first thing that is wrong."""
     schema = yaml.safe_load((root / SCHEMA).read_text())
-    config = yaml.safe_load(yaml.safe_dump(dict(config)))  # a copy, free of Snakemake's types
+    config = _numbers(yaml.safe_load(yaml.safe_dump(dict(config))))  # a copy, free of Snakemake's types
     error = best_match(_with_defaults(schema).iter_errors(config))
     if error is not None:
         raise UserError(_sentence(error))
@@ -53,6 +54,19 @@ def _merged(base: Any, overlay: Any) -> Any:
     if isinstance(base, dict) and isinstance(overlay, dict):
         return base | {key: _merged(base.get(key), value) for key, value in overlay.items()}
     return overlay
+
+
+def _numbers(value: Any) -> Any:
+    """The value with numbers for strings that look like some: Snakemake reads ``--config seeds=[0,1]`` as strings."""
+    if isinstance(value, dict):
+        return {key: _numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_numbers(item) for item in value]
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value):
+        return int(value)
+    if isinstance(value, str) and re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", value):
+        return float(value)
+    return value
 
 
 def _with_defaults(schema: dict[str, Any]) -> Draft202012Validator:

@@ -22,14 +22,14 @@ run.forget_outdated()
 TO_DO = run.missing()
 
 
+def needs(stage, chunk):
+    """The manifests that a chunk's job needs first; ancient, since their names, not their times, tell what is new."""
+    return [ancient(manifest) for manifest in run.upstream(stage, chunk)]
+
+
 def chunk_input(stage):
-    """The manifests that a chunk's job needs first."""
-    return lambda wildcards: run.chunks[stage, wildcards.chunk].upstream
-
-
-def chunk_order(stage):
-    """The path of a chunk's order. It holds the digest of all keys, so Snakemake's record of it is the chunk's key."""
-    return lambda wildcards: run.order(stage, wildcards.chunk)
+    """What a chunk's job needs first, as an input function."""
+    return lambda wildcards: needs(stage, wildcards.chunk)
 
 
 def figure_files():
@@ -43,6 +43,7 @@ def figure_files():
 
 wildcard_constraints:
     chunk="[a-z0-9_-]+",
+    digest="[0-9a-f]+",
 
 
 include: "subsample.smk"

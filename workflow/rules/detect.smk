@@ -3,12 +3,12 @@ rule detect:
     input:
         chunk_input("detect"),
     output:
-        f"{run.folder}/manifests/detect/{{chunk}}.json",
+        f"{run.folder}/manifests/detect/{{chunk}}-{{digest}}.json",
     threads: run.config["threads"]
     resources:
         mem_mb=2000,
     params:
-        order=chunk_order("detect"),
+        order=f"{run.folder}/plan/detect/{{chunk}}-{{digest}}.json",
     message:
         "Detecting with {wildcards.chunk}"
     shell:

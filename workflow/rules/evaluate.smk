@@ -12,7 +12,7 @@ TABLES = [
 
 rule evaluate:
     input:
-        run.chunks["evaluate", "tables"].upstream,
+        needs("evaluate", "tables"),
     output:
         manifest=run.manifest("evaluate", "tables"),
         tables=TABLES,

@@ -3,12 +3,12 @@ rule features:
     input:
         chunk_input("features"),
     output:
-        f"{run.folder}/manifests/features/{{chunk}}.json",
+        f"{run.folder}/manifests/features/{{chunk}}-{{digest}}.json",
     threads: run.config["threads"]
     resources:
         mem_mb=4000,
     params:
-        order=chunk_order("features"),
+        order=f"{run.folder}/plan/features/{{chunk}}-{{digest}}.json",
     message:
         "Features of {wildcards.chunk}"
     shell:

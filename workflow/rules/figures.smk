@@ -1,7 +1,7 @@
 # One job a figure.
 rule figure:
     input:
-        run.manifest("evaluate", "tables"),
+        chunk_input("figure"),
     output:
         pdf=report(
             f"{run.figures}/{{chunk}}.pdf",
@@ -14,7 +14,7 @@ rule figure:
     resources:
         mem_mb=1000,
     params:
-        order=chunk_order("figure"),
+        order=lambda wildcards: run.order("figure", wildcards.chunk),
     message:
         "Drawing {wildcards.chunk}"
     shell:

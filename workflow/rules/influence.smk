@@ -3,12 +3,12 @@ rule influence:
     input:
         chunk_input("influence"),
     output:
-        f"{run.folder}/manifests/influence/{{chunk}}.json",
+        f"{run.folder}/manifests/influence/{{chunk}}-{{digest}}.json",
     threads: run.config["threads"]
     resources:
         mem_mb=2000,
     params:
-        order=chunk_order("influence"),
+        order=f"{run.folder}/plan/influence/{{chunk}}-{{digest}}.json",
     message:
         "Influence of {wildcards.chunk}"
     shell:

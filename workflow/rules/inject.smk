@@ -3,12 +3,12 @@ rule inject:
     input:
         chunk_input("inject"),
     output:
-        f"{run.folder}/manifests/inject/{{chunk}}.json",
+        f"{run.folder}/manifests/inject/{{chunk}}-{{digest}}.json",
     threads: run.config["threads"]
     resources:
         mem_mb=1000,
     params:
-        order=chunk_order("inject"),
+        order=f"{run.folder}/plan/inject/{{chunk}}-{{digest}}.json",
     message:
         "Injecting glitches into {wildcards.chunk}"
     shell:

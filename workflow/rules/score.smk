@@ -3,12 +3,12 @@ rule score:
     input:
         chunk_input("score"),
     output:
-        f"{run.folder}/manifests/score/{{chunk}}.json",
+        f"{run.folder}/manifests/score/{{chunk}}-{{digest}}.json",
     threads: run.config["threads"]
     resources:
         mem_mb=1000,
     params:
-        order=chunk_order("score"),
+        order=f"{run.folder}/plan/score/{{chunk}}-{{digest}}.json",
     message:
         "Scoring with {wildcards.chunk}"
     shell:

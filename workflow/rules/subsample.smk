@@ -3,12 +3,12 @@ rule pool:
     input:
         chunk_input("pool"),
     output:
-        f"{run.folder}/manifests/pool/{{chunk}}.json",
+        f"{run.folder}/manifests/pool/{{chunk}}-{{digest}}.json",
     threads: run.config["threads"]
     resources:
         mem_mb=2000,
     params:
-        order=chunk_order("pool"),
+        order=f"{run.folder}/plan/pool/{{chunk}}-{{digest}}.json",
     message:
         "Loading {wildcards.chunk}"
     shell:
@@ -19,12 +19,12 @@ rule subset:
     input:
         chunk_input("subset"),
     output:
-        f"{run.folder}/manifests/subset/{{chunk}}.json",
+        f"{run.folder}/manifests/subset/{{chunk}}-{{digest}}.json",
     threads: run.config["threads"]
     resources:
         mem_mb=1000,
     params:
-        order=chunk_order("subset"),
+        order=f"{run.folder}/plan/subset/{{chunk}}-{{digest}}.json",
     message:
         "Drawing subsets of {wildcards.chunk}"
     shell:

@@ -3,12 +3,12 @@ rule train:
     input:
         chunk_input("train"),
     output:
-        f"{run.folder}/manifests/train/{{chunk}}.json",
+        f"{run.folder}/manifests/train/{{chunk}}-{{digest}}.json",
     threads: run.config["threads"]
     resources:
         mem_mb=4000,
     params:
-        order=chunk_order("train"),
+        order=f"{run.folder}/plan/train/{{chunk}}-{{digest}}.json",
     message:
         "Training {wildcards.chunk}"
     shell:
@@ -19,12 +19,12 @@ rule crossval:
     input:
         chunk_input("crossval"),
     output:
-        f"{run.folder}/manifests/crossval/{{chunk}}.json",
+        f"{run.folder}/manifests/crossval/{{chunk}}-{{digest}}.json",
     threads: run.config["threads"]
     resources:
         mem_mb=4000,
     params:
-        order=chunk_order("crossval"),
+        order=f"{run.folder}/plan/crossval/{{chunk}}-{{digest}}.json",
     message:
         "Cross-validating {wildcards.chunk}"
     shell:

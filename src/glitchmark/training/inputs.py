@@ -36,7 +36,7 @@ def image_shape(sides: tuple[int, int], size: int | None) -> tuple[int, int, int
     return (3, *sides) if size is None else (3, size, size)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def forward(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """The module's outputs for all rows of ``x``, in eval mode and in batches. Leaves the module in eval mode."""
     module.eval()

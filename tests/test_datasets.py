@@ -1,0 +1,459 @@
+"""The shipped data sets, a user's own files, and what is drawn from them."""
+
+import io
+import zipfile
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glitchmark import registry
+from glitchmark.chunks import Workflow
+from glitchmark.config import read, validated
+from glitchmark.datasets._images import fit_images
+from glitchmark.datasets._splits import stratified_split, subset_size
+from glitchmark.datasets.letters import letters
+from glitchmark.datasets.npz import inspect_npz, npz
+from glitchmark.errors import CellError, UserError
+
+ROOT = Path(__file__).parents[1]
+SHIPPED = {
+    "digits": ((1797, 8, 8), np.uint8, 10),
+    "letters": ((4000, 28, 28), np.uint8, 10),
+    "breast_cancer": ((569, 30), np.float32, 2),
+    "wine": ((178, 13), np.float32, 3),
+}
+
+
+@pytest.fixture(scope="module")
+def pools():
+    """Every data set that needs no file, loaded once."""
+    return {name: registry.load("dataset", name).function() for name in registry.names("dataset") if name != "npz"}
+
+
+# The shipped data sets
+
+
+def test_every_shipped_dataset_is_tested(pools):
+    assert set(pools) == set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_dataset(pools, name):
+    pool, (shape, dtype, n_classes) = pools[name], SHIPPED[name]
+    assert pool.x.shape == shape
+    assert pool.x.dtype == dtype
+    assert pool.y.shape == shape[:1]
+    assert pool.y.dtype == np.int64
+    assert np.unique(pool.y).tolist() == list(range(n_classes))
+    assert len(set(pool.class_names)) == n_classes
+    assert all(type(class_name) is str for class_name in pool.class_names)
+    assert np.isfinite(pool.x).all()
+    assert len(np.unique(pool.x.reshape(len(pool.x), -1), axis=0)) > 0.95 * len(pool.x)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_dataset_is_as_declared(pools, name):
+    declared = registry.load("dataset", name).info["inspect"]()
+    assert declared.modality == ("table" if pools[name].x.ndim == 2 else "image")
+    assert declared.n_samples == len(pools[name].y)
+    assert declared.n_classes == len(pools[name].class_names)
+
+
+def test_digits_use_the_whole_range_of_grey(pools):
+    assert pools["digits"].x.min() == 0
+    assert pools["digits"].x.max() == 255
+
+
+# Letters
+
+
+def test_letters_are_balanced_and_many(pools):
+    pool = pools["letters"]
+    assert len(pool.y) >= 3000
+    assert pool.class_names == tuple("ABCDEFGHIJ")
+    assert np.ptp(np.bincount(pool.y)) == 0
+
+
+def test_letters_show_their_class(pools):
+    x, y = pools["letters"].x.reshape(4000, -1).astype(np.float32), pools["letters"].y
+    train, test = slice(0, 3000), slice(3000, 4000)
+    squares = (x[train] ** 2).sum(axis=1)
+    nearest = np.argmin(squares - 2 * x[test] @ x[train].T, axis=1)
+    assert (y[train][nearest] == y[test]).mean() > 0.8
+
+
+def test_letters_are_a_function_of_their_seed():
+    np.random.seed(1)  # noqa: NPY002 - the global state must not matter
+    first = letters(n_samples=200, seed=3)
+    np.random.seed(2)  # noqa: NPY002
+    again, other = letters(n_samples=200, seed=3), letters(n_samples=200, seed=4)
+    assert first.x.tobytes() == again.x.tobytes()
+    assert first.y.tobytes() == again.y.tobytes()
+    assert first.x.tobytes() != other.x.tobytes()
+    assert first.y.tobytes() != other.y.tobytes()
+
+
+def test_letters_are_described_with_their_parameters():
+    description = registry.load("dataset", "letters").info["inspect"](n_samples=500, seed=1)
+    assert description.n_samples == len(letters(n_samples=500, seed=1).y) == 500
+
+
+# A user's own files: what cannot be used is said by the plan, before anything runs
+
+GREY = np.arange(60 * 16, dtype=np.uint8).reshape(60, 4, 4)
+LABELS = np.arange(60) % 3
+TABLE = np.linspace(-1, 1, 240).reshape(60, 4)
+SPLIT = np.array(["train", "test"] * 30)
+
+
+def with_value(value: float) -> np.ndarray:
+    table = TABLE.copy()
+    table[2, 1] = value
+    return table
+
+
+def saved(**arrays):
+    """A writer of an archive with these arrays; None leaves one out."""
+    good = {"x": GREY, "y": LABELS} | arrays
+
+    def write(path):
+        np.savez(path, **{k: v for k, v in good.items() if v is not None})
+
+    return write
+
+
+def damaged(path):
+    """An archive in which one byte of the labels has changed."""
+    saved(y=LABELS + 1)(path)
+    content = bytearray(path.read_bytes())
+    content[content.rindex((LABELS + 1).tobytes())] ^= 1
+    path.write_bytes(content)
+
+
+def truncated(path):
+    saved()(path)
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def single_array(path):
+    with open(path, "wb") as file:
+        np.save(file, GREY)
+
+
+def other_zip(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "hello")
+
+
+# what is wrong -> (how to write it, the entry's split, what the message must say)
+BAD_FILES = {
+    "missing": (lambda path: None, "", ["does not exist", "data_dir"]),
+    "a folder": (lambda path: path.mkdir(), "", ["directory"]),
+    "empty": (lambda path: path.write_bytes(b""), "", ["cannot be read"]),
+    "text": (lambda path: path.write_text("x,y\n1,2\n"), "", ["cannot be read"]),
+    "truncated": (truncated, "", ["cannot be read"]),
+    "damaged": (damaged, "", ["CRC"]),
+    "single array": (single_array, "", ["single array", "x and y"]),
+    "other zip": (other_zip, "", ["no array 'x'"]),
+    "no x": (saved(x=None), "", ["no array 'x'"]),
+    "no y": (saved(y=None), "", ["no array 'y'"]),
+    "float labels": (saved(y=LABELS.astype(float)), "", ["integer labels", "float64"]),
+    "bool labels": (saved(y=LABELS > 0), "", ["integer labels", "bool"]),
+    "string labels": (saved(y=LABELS.astype(str)), "", ["integer labels", "<U"]),
+    "object labels": (saved(y=LABELS.astype(object)), "", ["integer labels", "pickle"]),
+    "label matrix": (saved(y=np.eye(60, dtype=int)), "", ["vector", "(60, 60)"]),
+    "single label": (saved(y=np.array(1)), "", ["vector", "()"]),
+    "negative labels": (saved(y=LABELS - 1), "", ["negative", "-1"]),
+    "one class": (saved(y=LABELS * 0), "", ["one class"]),
+    "one class in the split": (saved(y=np.array([0, 1] * 30), split=SPLIT), "test", ["one class"]),
+    "class without samples": (saved(y=LABELS * 2), "", ["[1, 3]", "fewer than two"]),
+    "class with one sample": (saved(y=np.r_[3, LABELS[1:]]), "", ["[3]", "fewer than two"]),
+    "too few samples": (saved(x=GREY[:6], y=LABELS[:6]), "", ["6 samples", "3 classes", "'subset'"]),
+    "no rows": (saved(x=GREY[:0], y=LABELS[:0]), "", ["at least one"]),
+    "rows differ": (saved(y=LABELS[:50]), "", ["(60, 4, 4)", "(50,)"]),
+    "float images": (saved(x=GREY / 255), "", ["float64", "uint8"]),
+    "int images": (saved(x=GREY.astype(np.int64)), "", ["int64", "uint8"]),
+    "four channels": (saved(x=np.zeros((60, 4, 4, 4), np.uint8)), "", ["(60, 4, 4, 4)", "(N, H, W, 3)"]),
+    "channels first": (saved(x=np.zeros((60, 3, 4, 4), np.uint8)), "", ["(60, 3, 4, 4)", "(N, H, W, 3)"]),
+    "vector": (saved(x=TABLE[:, 0]), "", ["(60,)", "(N, d)"]),
+    "object samples": (saved(x=TABLE.astype(object)), "", ["object", "tables of numbers"]),
+    "string samples": (saved(x=TABLE.astype(str)), "", ["<U", "tables of numbers"]),
+    "complex samples": (saved(x=TABLE.astype(complex)), "", ["complex128", "tables of numbers"]),
+    "NaN": (saved(x=with_value(np.nan)), "", ["x[2, 1]", "nan"]),
+    "inf": (saved(x=with_value(-np.inf)), "", ["x[2, 1]", "-inf"]),
+    "too large for float32": (saved(x=with_value(1e39)), "", ["x[2, 1]", "1e+39"]),
+    "wrong split": (saved(split=SPLIT), "tset", ["split 'tset'", "test, train"]),
+    "no split": (saved(), "test", ["split 'test'", "no array 'split'"]),
+    "integer split": (saved(split=np.array([0, 1] * 30)), "test", ["split 'test'"]),
+    "object split": (saved(split=SPLIT.astype(object)), "test", ["'split'"]),
+    "short split": (saved(split=SPLIT[:50]), "test", ["split", "(50,)"]),
+    "few class names": (saved(class_names=np.array(["a", "b"])), "", ["class 2", "2 names"]),
+    "object class names": (saved(class_names=np.array(["a", "b", "c"], object)), "", ["class_names"]),
+    "one string as class names": (saved(class_names=np.array("abc")), "", ["class_names"]),
+}
+
+
+def plan(tmp_path: Path, *datasets: dict) -> Workflow:
+    """The workflow of a small grid with these data sets next to digits and wine."""
+    config = read(ROOT, [str(ROOT / "config" / "smoke.yaml")], [])
+    config |= {"results_dir": str(tmp_path / "results"), "data_dir": str(tmp_path), "subset": 150}
+    return Workflow(validated(config | {"datasets": ["digits", "wine", *datasets], "glitches": ["none"]}, ROOT))
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_unusable_file_is_refused_by_the_plan(tmp_path, case):
+    write, split, fragments = BAD_FILES[case]
+    write(tmp_path / "mine.npz")
+    entry = {"name": "mine", "loader": "npz", "file": "mine.npz"} | ({"split": split} if split else {})
+    with pytest.raises(UserError) as caught:
+        plan(tmp_path, entry)
+    message = str(caught.value)
+    assert not [f for f in ("datasets[2] (mine)", *fragments) if f not in message], message
+    if "fewer than two" not in message and "'subset'" not in message:  # those are the grid's words, not the file's
+        assert str(tmp_path / "mine.npz") in message
+    assert not (tmp_path / "results").exists()
+
+
+def test_unusable_file_in_an_own_dataset_says_which(tmp_path):
+    saved()(tmp_path / "good.npz")
+    saved(y=LABELS - 1)(tmp_path / "bad.npz")
+    good, bad = ({"name": n, "loader": "npz", "file": f"{n}.npz"} for n in ("good", "bad"))
+    with pytest.raises(UserError, match=r"datasets\[3\] \(bad\)"):
+        plan(tmp_path, good, bad)
+
+
+RGB = np.arange(60 * 48, dtype=np.uint8).reshape(60, 4, 4, 3)
+NAMES = np.array(["cat", "dog", "größe"])
+GOOD_FILES = {
+    "grey": ({"x": GREY, "y": LABELS}, "image"),
+    "rgb": ({"x": RGB, "y": LABELS.astype(np.int8)}, "image"),
+    "unsigned labels": ({"x": GREY, "y": LABELS.astype(np.uint64)}, "image"),
+    "float64 table": ({"x": TABLE, "y": LABELS}, "table"),
+    "float16 table": ({"x": TABLE.astype(np.float16), "y": LABELS}, "table"),
+    "integer table": ({"x": np.arange(240).reshape(60, 4), "y": LABELS}, "table"),
+    "uint8 table": ({"x": np.arange(240, dtype=np.uint8).reshape(60, 4), "y": LABELS}, "table"),
+    "class names": ({"x": GREY, "y": LABELS, "class_names": NAMES}, "image"),
+    "fortran order": ({"x": np.asfortranarray(GREY), "y": LABELS}, "image"),
+}
+
+
+@pytest.mark.parametrize("case", GOOD_FILES)
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_usable_file_round_trips(tmp_path, case, save):
+    arrays, modality = GOOD_FILES[case]
+    path = tmp_path / "mine.npz"
+    save(path, **arrays)
+    pool, description = npz(file=str(path)), inspect_npz(file=str(path))
+    assert pool.x.dtype == (np.uint8 if modality == "image" else np.float32)
+    np.testing.assert_array_equal(pool.x, arrays["x"].astype(pool.x.dtype), strict=True)
+    np.testing.assert_array_equal(pool.y, arrays["y"].astype(np.int64), strict=True)
+    assert pool.class_names == (tuple(NAMES.tolist()) if "class_names" in arrays else ("0", "1", "2"))
+    assert description.modality == modality
+    assert description.n_samples == len(pool.y)
+    assert description.n_classes == len(pool.class_names)
+    assert description.class_counts == tuple(np.bincount(pool.y))
+    planned = plan(tmp_path, {"name": "mine", "loader": "npz", "file": "mine.npz"})
+    assert planned.grid.pool("mine").description == description
+
+
+@pytest.mark.parametrize("split", ["train", "test", ""])
+@pytest.mark.parametrize("x", [GREY, TABLE], ids=["image", "table"])
+def test_split_selects_rows(tmp_path, split, x):
+    path = tmp_path / "mine.npz"
+    labels = np.r_[np.full(30, 0), np.full(30, 1)]
+    np.savez(path, x=x, y=labels, split=SPLIT)
+    pool, description = npz(file=str(path), split=split), inspect_npz(file=str(path), split=split)
+    rows = split == SPLIT if split else np.full(60, True)
+    np.testing.assert_array_equal(pool.x, x[rows].astype(pool.x.dtype))
+    np.testing.assert_array_equal(pool.y, labels[rows])
+    assert description.n_samples == rows.sum()
+    assert description.class_counts == tuple(np.bincount(labels[rows]))
+
+
+def test_rows_of_other_splits_do_not_matter(tmp_path):
+    table = TABLE.copy()
+    table[0] = np.nan
+    np.savez(tmp_path / "mine.npz", x=table, y=LABELS, split=SPLIT)
+    file = str(tmp_path / "mine.npz")
+    assert np.isfinite(npz(file=file, split="test").x).all()
+    assert inspect_npz(file=file, split="test").n_samples == 30
+    with pytest.raises(UserError, match=r"x\[0, 0\] is nan"):
+        inspect_npz(file=file, split="train")
+
+
+def test_labels_may_fill_their_type(tmp_path):
+    y = (np.arange(512) % 256).astype(np.uint8)
+    np.savez(tmp_path / "mine.npz", x=np.zeros((512, 2, 2), np.uint8), y=y)
+    assert inspect_npz(file=str(tmp_path / "mine.npz")).n_classes == 256
+    assert npz(file=str(tmp_path / "mine.npz")).y.max() == 255
+
+
+def test_a_file_s_digest_is_of_its_content(tmp_path):
+    saved()(tmp_path / "a.npz")
+    (tmp_path / "b.npz").write_bytes((tmp_path / "a.npz").read_bytes())
+    saved(x=GREY[::-1])(tmp_path / "c.npz")
+    a, b, c = (inspect_npz(file=str(tmp_path / f"{name}.npz")).digest for name in "abc")
+    assert a == b != c
+
+
+def test_inspecting_images_does_not_decompress_them(tmp_path):
+    """The header is enough: pixels that cannot be read show when the job loads them."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (60, 4, 4)})
+    labels = io.BytesIO()
+    np.save(labels, LABELS)
+    with zipfile.ZipFile(tmp_path / "mine.npz", "w") as archive:
+        archive.writestr("x.npy", header.getvalue())
+        archive.writestr("y.npy", labels.getvalue())
+    assert inspect_npz(file=str(tmp_path / "mine.npz")).n_samples == 60
+
+
+# Fitting images of one data set to another's shape
+
+
+def test_images_that_fit_are_left_alone():
+    np.testing.assert_array_equal(fit_images(GREY, (4, 4)), GREY)
+    np.testing.assert_array_equal(fit_images(RGB, (4, 4, 3)), RGB)
+
+
+def test_grey_is_repeated():
+    fitted = fit_images(GREY, (4, 4, 3))
+    np.testing.assert_array_equal(fitted, np.repeat(GREY[..., None], 3, axis=3), strict=True)
+
+
+def test_colour_becomes_luma():
+    pure = np.zeros((4, 2, 2, 3), np.uint8)
+    pure[0, ..., 0] = pure[1, ..., 1] = pure[2, ..., 2] = 255
+    pure[3] = 255
+    assert fit_images(pure, (2, 2)).reshape(4, -1).tolist() == [[76] * 4, [150] * 4, [29] * 4, [255] * 4]
+
+
+@pytest.mark.parametrize("shape", [(12, 6), (3, 7), (12, 6, 3)])
+def test_images_are_resized_with_rows_before_columns(shape):
+    left, top = np.zeros((2, 8, 8), np.uint8)
+    left[:, :4] = top[:4] = 255
+    fitted = fit_images(np.stack([left, top]), shape)
+    assert fitted.shape == (2, *shape)
+    assert fitted.dtype == np.uint8
+    assert (fitted[0] == fitted[0, :1]).all()  # every row alike
+    assert (fitted[0, :, 0] == 255).all()
+    assert (fitted[0, :, -1] == 0).all()
+    assert (np.diff(fitted[0].astype(int), axis=1) <= 0).all()
+    assert (fitted[1] == fitted[1, :, :1]).all()  # every column alike
+    assert (fitted[1, 0] == 255).all()
+    assert (fitted[1, -1] == 0).all()
+
+
+@given(value=st.integers(0, 255), h=st.integers(1, 20), w=st.integers(1, 20), colour=st.booleans())
+@settings(deadline=None, max_examples=40)
+def test_an_even_image_stays_even(value, h, w, colour):
+    fitted = fit_images(np.full((2, 5, 9), value, np.uint8), (h, w, 3) if colour else (h, w))
+    np.testing.assert_array_equal(fitted, np.full((2, h, w, 3) if colour else (2, h, w), value))
+
+
+# Stratified subsets and splits
+
+
+def labels_of(counts) -> np.ndarray:
+    """Labels with so many samples of each class, mixed."""
+    return np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
+
+
+def split_or_refusal(y, subset, validation) -> tuple[np.ndarray, np.ndarray, str]:
+    try:
+        return *stratified_split(y, subset, validation, 0), ""
+    except CellError as error:
+        return y[:0], y[:0], str(error)
+
+
+@given(
+    counts=st.lists(st.integers(20, 80), min_size=2, max_size=5),
+    share=st.floats(0.4, 0.8),
+    as_ratio=st.booleans(),
+    validation=st.floats(0.2, 0.6),
+    random_state=st.integers(0, 2**31 - 1),
+)
+@settings(deadline=None, max_examples=60)
+def test_split_is_disjoint_stratified_and_deterministic(counts, share, as_ratio, validation, random_state):
+    y = labels_of(counts)
+    subset = share if as_ratio else round(share * len(y))
+    train, val = stratified_split(y, subset, validation, random_state)
+    size = subset_size(subset, len(y))
+    assert size == round(share * len(y))
+    rows = np.concatenate([train, val])
+    assert train.dtype == val.dtype == np.int64
+    assert len(np.unique(rows)) == len(rows) == size
+    assert rows.min() >= 0
+    assert rows.max() < len(y)
+    assert len(val) == ceil(validation * size)
+    for part, of in ((rows, y), (val, y[rows])):
+        expected = np.bincount(of) * len(part) / len(of)
+        assert (np.abs(np.bincount(y[part], minlength=len(counts)) - expected) <= 1 + 1e-9).all()
+    again = stratified_split(y, subset, validation, random_state)
+    np.testing.assert_array_equal(train, again[0])
+    np.testing.assert_array_equal(val, again[1])
+    other = stratified_split(y, subset, validation, random_state ^ 1)
+    assert train.tolist() != other[0].tolist()
+
+
+def test_a_large_subset_is_everything():
+    y = labels_of([30, 20])
+    for subset in (50, 51, 10**6):
+        train, val = stratified_split(y, subset, 0.2, 0)
+        assert sorted([*train, *val]) == list(range(50))
+
+
+def test_split_is_shuffled():
+    train, _ = stratified_split(np.repeat([0, 1], 100), 200, 0.2, 0)
+    assert train.tolist() != sorted(train)
+
+
+@given(
+    counts=st.lists(st.integers(0, 30), min_size=2, max_size=8).filter(lambda counts: sum(counts) >= 4),
+    subset=st.one_of(st.integers(2, 250), st.floats(0.05, 0.95)),
+    validation=st.floats(0.05, 0.95),
+)
+@settings(deadline=None, max_examples=150)
+def test_split_works_or_says_why_not(counts, subset, validation):
+    y = labels_of(counts)
+    train, val, refusal = split_or_refusal(y, subset, validation)
+    if refusal:
+        assert "class sizes" in refusal
+        assert "'subset'" in refusal
+    else:
+        assert len(np.unique(np.r_[train, val])) == len(train) + len(val) == subset_size(subset, len(y))
+
+
+@pytest.mark.parametrize(
+    ("counts", "subset", "validation"),
+    [
+        ([10, 1], 11, 0.3),  # one sample cannot be in both parts
+        ([2] * 10, 20, 0.2),  # four validation samples, ten classes
+        ([2] * 10, 20, 0.8),  # four training samples
+        ([100] * 10, 12, 0.2),
+        ([100] * 10, 5, 0.5),
+    ],
+)
+def test_an_impossible_split_names_the_class_sizes(counts, subset, validation):
+    with pytest.raises(CellError, match=r"impossible with these class sizes: \[\d+(, \d+)+\]"):
+        stratified_split(labels_of(counts), subset, validation, 0)
+
+
+@pytest.mark.parametrize("left_out", [1, 7, 9])
+def test_a_subset_may_leave_out_fewer_samples_than_classes(left_out):
+    y = labels_of([30] * 10)
+    train, val = stratified_split(y, len(y) - left_out, 0.2, 0)
+    assert len(train) + len(val) == len(y) - left_out
+
+
+@pytest.mark.parametrize(
+    ("counts", "subset"), [([1000, 2], 10), ([1000, 2], 1002)], ids=["lost by the subset", "lost by the validation"]
+)
+def test_a_class_is_in_both_parts_or_the_split_fails(counts, subset):
+    y = labels_of(counts)
+    train, val, refusal = split_or_refusal(y, subset, 0.2)
+    assert "class sizes" in refusal or [set(y[train]), set(y[val])] == [{0, 1}, {0, 1}]

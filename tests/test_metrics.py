@@ -1,0 +1,193 @@
+"""Metrics against closed forms and a slow reference; subsets of the validation samples."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glitchmark.evaluation.metrics import characterisation, detection, ranking, repair, tie_break
+from glitchmark.influence.subsets import stratified_order, validation_subset
+
+SEEDS = range(5)
+
+
+def measured(score, glitched, ids=None):
+    ids = np.arange(len(score)).astype(str) if ids is None else ids
+    return detection(score, ranking(score, tie_break(ids)), glitched)
+
+
+def planted(seed, n=200, k=20):
+    rng = np.random.default_rng(seed)
+    glitched = np.zeros(n, bool)
+    glitched[rng.permutation(n)[:k]] = True
+    return rng, glitched
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_perfect_and_inverted(seed):
+    rng, glitched = planted(seed)
+    score = glitched + rng.uniform(0, 0.9, 200)
+    assert measured(score, glitched) == dict.fromkeys(("f1", "precision", "recall", "average_precision", "auroc"), 1)
+    inverted = measured(-score, glitched)
+    assert inverted["f1"] == inverted["precision"] == inverted["recall"] == inverted["auroc"] == 0
+    worst = np.mean([i / (180 + i) for i in range(1, 21)])
+    assert inverted["average_precision"] == pytest.approx(worst, rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_constant_score(seed):
+    rng, glitched = planted(seed, n=2000, k=300)
+    values = measured(np.full(2000, rng.normal()), glitched)
+    assert values["average_precision"] == pytest.approx(0.15)
+    assert values["auroc"] == pytest.approx(0.5)
+    assert values["f1"] == pytest.approx(0.15, abs=0.08)  # flagging at random
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_half_found(seed):
+    _, glitched = planted(seed, n=100, k=10)
+    score = np.zeros(100)
+    score[np.flatnonzero(glitched)[:5]] = 2
+    score[np.flatnonzero(~glitched)[:5]] = 1
+    values = measured(score, glitched)
+    assert values["f1"] == values["precision"] == values["recall"] == 0.5
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_reference_without_ties(seed):
+    rng, glitched = planted(seed, n=120, k=17)
+    score = rng.permutation(120) + 60 * glitched * rng.uniform(size=120)
+    assert len(set(score)) == 120
+    order = sorted(range(120), key=lambda i: -score[i])
+    found, precisions = 0, []
+    for place, i in enumerate(order, start=1):
+        if glitched[i]:
+            found += 1
+            precisions.append(found / place)
+    pairs = [(score[i] > score[j]) for i in np.flatnonzero(glitched) for j in np.flatnonzero(~glitched)]
+    hits = sum(glitched[i] for i in order[:17])
+    values = measured(score, glitched)
+    assert values["average_precision"] == pytest.approx(np.mean(precisions), rel=1e-12)
+    assert values["auroc"] == pytest.approx(np.mean(pairs), rel=1e-12)
+    assert values["f1"] == pytest.approx(2 * hits / (17 + 17))
+
+
+@st.composite
+def tied_scores(draw):
+    n = draw(st.integers(2, 60))
+    score = np.array(draw(st.lists(st.integers(-1, 1), min_size=n, max_size=n)), float)
+    glitched = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    glitched[:2] = True, False
+    return score, glitched, np.array(draw(st.permutations(range(n))))
+
+
+@given(tied_scores())
+@settings(deadline=None)
+def test_place_of_a_sample_does_not_matter(drawn):
+    score, glitched, shuffle = drawn
+    ids = np.char.add("digits:", np.arange(len(score)).astype(str))
+    ranks = ranking(score, tie_break(ids))
+    np.testing.assert_array_equal(ranking(score[shuffle], tie_break(ids[shuffle])), ranks[shuffle])
+    before, after = measured(score, glitched, ids), measured(score[shuffle], glitched[shuffle], ids[shuffle])
+    assert before["f1"] == after["f1"]
+    assert before == pytest.approx(after)
+
+
+@given(tied_scores())
+@settings(deadline=None)
+def test_ranks(drawn):
+    score, glitched, _ = drawn
+    ranks = ranking(score, tie_break(np.arange(len(score)).astype(str)))
+    assert sorted(ranks) == list(range(1, len(score) + 1))
+    assert (np.diff(score[np.argsort(ranks)]) <= 0).all()
+    k = glitched.sum()
+    hits = np.count_nonzero(glitched & (ranks <= k))
+    assert measured(score, glitched)["f1"] == pytest.approx(hits / k)
+
+
+def test_ties_favour_nobody():
+    """Anomalies come last in a training set; a constant score must not find them by that."""
+    n, k = 1000, 200
+    glitched = np.arange(n) >= n - k
+    ids = np.array([f"digits:{i}" for i in range(n - k)] + [f"letters:{i}" for i in range(k)])
+    found = [measured(np.zeros(n), glitched, np.char.add(ids, str(seed)))["f1"] for seed in range(10)]
+    assert np.mean(found) == pytest.approx(0.2, abs=0.04)
+
+
+def test_tie_break_is_a_function_of_the_id():
+    ids = np.array([f"digits:{i}" for i in range(5000)])
+    ties = tie_break(ids)
+    assert len(set(ties.tolist())) == 5000
+    np.testing.assert_array_equal(tie_break(ids[::-1]), ties[::-1])
+    wider = np.append(ids, "a_longer_name:123456789")
+    np.testing.assert_array_equal(tie_break(wider)[:-1], ties)
+
+
+def test_repair_counts_every_mislabeled_sample():
+    true = np.array([0, 1, 2, 0, 1, -1])
+    suggested = np.array([0, 1, 0, 2, 0, 1])
+    mislabeled = np.array([True, True, True, True, False, False])
+    assert repair(suggested, true, mislabeled) == {"repair_accuracy": 0.5}
+    assert repair(suggested, true, np.zeros(6, bool)) == {}
+
+
+def test_characterisation_per_kind():
+    true = np.array(["mislabeled"] * 4 + ["anomalous"] * 2 + [""] * 3)
+    told = np.array(
+        ["mislabeled", "mislabeled", "mislabeled", "anomalous", "anomalous", "mislabeled"] + ["anomalous"] * 3
+    )
+    found = {group: values["characterisation_accuracy"] for group, values in characterisation(told, true).items()}
+    assert found == pytest.approx({"": 4 / 6, "mislabeled": 3 / 4, "anomalous": 1 / 2})
+
+
+@pytest.mark.parametrize("kind", ["mislabeled", "anomalous"])
+def test_characterisation_of_one_kind(kind):
+    found = characterisation(np.array([kind, "mislabeled", "anomalous"]), np.array([kind, kind, ""]))
+    assert set(found) == {"", kind}
+    assert found[""] == found[kind]
+
+
+labels = st.lists(st.integers(0, 9), min_size=1, max_size=120).map(np.array)
+
+
+@given(labels=labels, sizes=st.tuples(st.integers(0, 130), st.integers(0, 130)), seed=st.integers(0, 2**32))
+@settings(deadline=None)
+def test_subsets_are_nested(labels, sizes, seed):
+    small, large = (validation_subset(labels, size, np.random.default_rng(seed)) for size in sorted(sizes))
+    assert [small.sum(), large.sum()] == [min(size, len(labels)) for size in sorted(sizes)]
+    assert not (small & ~large).any()
+
+
+@given(labels=labels, seed=st.integers(0, 2**32))
+@settings(deadline=None)
+def test_full_subset_has_all(labels, seed):
+    for size in (len(labels), len(labels) + 1):
+        assert validation_subset(labels, size, np.random.default_rng(seed)).all()
+
+
+def largest_deviation(labels, seed):
+    """The largest distance of any class from its share over all prefixes, in samples."""
+    order = stratified_order(labels, np.random.default_rng(seed))
+    assert sorted(order) == list(range(len(labels)))
+    taken = np.cumsum(labels[order][:, None] == np.unique(labels), axis=0)
+    shares = np.arange(1, len(labels) + 1)[:, None] * taken[-1] / len(labels)
+    return np.abs(taken - shares).max()
+
+
+@given(labels=labels, seed=st.integers(0, 2**32))
+@settings(deadline=None, max_examples=200)
+def test_every_prefix_is_stratified(labels, seed):
+    assert largest_deviation(labels, seed) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("counts", [[24] * 10, [80, 40], [20, 24, 16]], ids=str)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_prefixes_of_usual_data_are_stratified(counts, seed):
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    assert largest_deviation(labels, seed) <= 1 + 1e-9
+
+
+def test_subsets_are_random():
+    labels = np.repeat([0, 1], 50)
+    drawn = {validation_subset(labels, 20, np.random.default_rng(seed)).tobytes() for seed in range(10)}
+    assert len(drawn) == 10

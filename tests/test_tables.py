@@ -1,0 +1,436 @@
+"""The run's tables, from a store that was filled by hand."""
+
+import itertools
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glitchmark.evaluation import __main__ as job
+from glitchmark.evaluation import metrics
+from glitchmark.evaluation.tables import CELL, DETECTION, METRIC_COLUMNS, Tables, ranked_lists
+from glitchmark.store import Store
+
+N, C = 30, 3
+NAMES = ["ant", "bee", "cat"]
+RATIOS = [0.1, 0.25, 0.2]  # the largest is neither first nor last
+SEEDS = (0, 1)
+
+
+class Made:
+    """A store with cells of two data sets, and the order that refers to them."""
+
+    def __init__(self, folder):
+        self.store, self.measurements, self.nodes, self.arrays = Store(folder), [], [], {}
+        self.keys = (f"{i:032x}" for i in itertools.count())
+        self.settings = {"validation": 0.3, "validation_ratios": RATIOS, "ranking": "cfrank"}
+        self.folder = folder
+
+    def order(self):
+        order = {
+            "store": str(self.folder),
+            "folder": str(self.folder.parent),
+            "measurements": self.measurements,
+            "nodes": self.nodes,
+            "settings": self.settings,
+        }
+        return json.loads(json.dumps(order))
+
+    def tables(self):
+        return Tables(self.order())
+
+    def node(self, stage, spec, arrays=None, info=None, failure=None):
+        key = next(self.keys)
+        cost = {"seconds": len(self.nodes) + 0.5, "cpu_seconds": 2.0, "peak_memory_mb": 100.0}
+        self.store.put(key, arrays or {}, info or {}, failure=failure, stage=stage, spec=spec, inputs={}, cost=cost)
+        self.nodes.append(key)
+        self.arrays[key] = arrays
+        return key
+
+    def cell(self, dataset, glitch, ratio, seed, failure=None):
+        """pool and inject; glitched cells have four mislabeled samples and, if mixed, three anomalies."""
+        pool = self.node("pool", {"dataset": dataset}, {"y": np.zeros(1)}, {"class_names": NAMES})
+        rng = np.random.default_rng([seed, len(dataset), len(glitch)])
+        true = rng.integers(C, size=N)
+        observed, kind = true.copy(), np.full(N, "", "U10")
+        if glitch != "none":
+            observed[:4], kind[:4] = (true[:4] + 1) % C, "mislabeled"
+        if glitch == "mixed":
+            true[-3:], observed[-3:], kind[-3:] = -1, 2, "anomalous"
+        rows = rng.permutation(100)[:N]
+        truth = {
+            "id": np.array([f"{dataset}:{row}" for row in rows]),
+            "source": np.full(N, dataset),
+            "row": rows,
+            "true_label": true,
+            "observed_label": observed,
+            "glitch": np.where(kind == "", "", "some"),
+            "kind": kind,
+        }
+        spec = {"dataset": dataset, "seed": seed}
+        inject = self.node("inject", spec, None if failure else truth, failure=failure)
+        labels = {
+            "dataset": dataset,
+            "modality": "image",
+            "model": "mlp",
+            "estimator": "",
+            "glitch": glitch,
+            "ratio": ratio,
+            "seed": seed,
+            "method": "",
+            "variant": "",
+            "targets": "",
+        }
+        return {"pool": pool, "inject": inject, "labels": labels, "truth": truth, "rng": rng}
+
+    def measure(self, cell, stage, arrays=None, info=None, failure=None, **labels):
+        spec = {"seed": cell["labels"]["seed"]} | ({"dataset": cell["labels"]["dataset"]} if stage != "score" else {})
+        key = self.node(stage, spec, arrays, info, failure)
+        measurement = {"key": key, "stage": stage, "inject": cell["inject"], "pool": cell["pool"]}
+        self.measurements.append(measurement | {"labels": cell["labels"] | labels})
+        return key
+
+    def train(self, cell, **kwargs):
+        curves = {"loss": [1.5, 1.0, 0.25], "epochs": [2, 3], "validation_accuracy": [0.5, 0.75]}
+        info = {} if kwargs.get("failure") else {"curves": curves, "validation_accuracy": 0.75}
+        return self.measure(cell, "train", info=info, **kwargs)
+
+    def score(self, cell, method, arrays=None, **kwargs):
+        if arrays is None and "failure" not in kwargs:
+            arrays = {"score": cell["rng"].normal(size=(3, N))}
+        return self.measure(cell, "score", arrays, method=method, estimator="tracin", **kwargs)
+
+    def full_scores(self, cell):
+        rng = cell["rng"]
+        return {
+            "score": rng.integers(5, size=(3, N)).astype(float),
+            "suggested": rng.integers(C, size=(3, N)),
+            "kind": rng.choice(["mislabeled", "anomalous"], (3, N)),
+        }
+
+    def detect(self, cell, method, **kwargs):
+        return self.measure(cell, "detect", {"score": cell["rng"].normal(size=(1, N))}, method=method, **kwargs)
+
+
+@pytest.fixture
+def made(tmp_path):
+    return Made(tmp_path / "store")
+
+
+def truth_of(cell):
+    return cell["truth"]["kind"], cell["truth"]["true_label"], metrics.tie_break(cell["truth"]["id"])
+
+
+def expected(cell, score, suggested=None, kind=None):
+    true_kind, true, ties = truth_of(cell)
+    values = metrics.detection(score, metrics.ranking(score, ties), true_kind != "")
+    if suggested is not None:
+        values |= metrics.repair(suggested, true, true_kind == "mislabeled")
+    values = {("", name): value for name, value in values.items()}
+    if kind is not None:
+        for group, told in metrics.characterisation(kind, true_kind).items():
+            values |= {(group, name): value for name, value in told.items()}
+    return values
+
+
+def test_values_are_those_of_the_metrics(made):
+    cells = [made.cell("digits", "mixed", 0.2, seed) for seed in SEEDS]
+    keys = [made.score(cell, "cfrank", made.full_scores(cell)) for cell in cells]
+    frame = made.tables().metrics()
+    assert frame.columns.tolist() == METRIC_COLUMNS
+    assert len(frame) == len(SEEDS) * len(RATIOS) * (len(DETECTION) + 1 + 3)
+    assert set(frame["status"]) == {"ok"}
+    for cell, key in zip(cells, keys, strict=True):
+        for row, ratio in enumerate(RATIOS):
+            mine = frame[(frame["seed"] == cell["labels"]["seed"]) & (frame["validation_ratio"] == ratio)]
+            found = dict(zip(zip(mine["class"], mine["metric"], strict=True), mine["value"], strict=True))
+            assert found == expected(cell, *(made.arrays[key][name][row] for name in ("score", "suggested", "kind")))
+
+
+def test_labels_and_constant_columns(made):
+    cell = made.cell("digits", "uniform", 0.125, 7)
+    made.score(cell, "si", variant="k=3")
+    frame = made.tables().metrics()
+    labels = cell["labels"] | {"method": "si", "variant": "k=3", "estimator": "tracin"}
+    constants = {"subset": 0, "validation_noise": 0, "budget": 0, "class": ""}
+    for column, value in (labels | constants).items():
+        if column != "targets":
+            assert set(frame[column]) == {value}, column
+    assert frame["validation_ratio"].drop_duplicates().tolist() == RATIOS
+
+
+def test_detectors_have_the_whole_validation_part(made):
+    cell = made.cell("digits", "uniform", 0.125, 0)
+    key = made.detect(cell, "iforest", model="")
+    frame = made.tables().metrics()
+    assert set(frame["validation_ratio"]) == {0.3}
+    assert dict(zip(zip(frame["class"], frame["metric"], strict=True), frame["value"], strict=True)) == expected(
+        cell, made.arrays[key]["score"][0]
+    )
+
+
+def test_train_rows(made):
+    good, bad = (made.cell("digits", glitch, 0.0, 0) for glitch in ("none", "uniform"))
+    made.train(good)
+    made.train(bad, failure="loss is nan")
+    frame = made.tables().metrics()
+    assert frame["metric"].tolist() == ["validation_accuracy"] * 2
+    assert frame["value"].iloc[0] == 0.75
+    assert np.isnan(frame["value"].iloc[1])
+    assert frame["status"].tolist() == ["ok", "failed: loss is nan"]
+    assert frame["validation_ratio"].tolist() == [0.3, 0.3]
+
+
+def test_failed_cell(made):
+    cell = made.cell("digits", "uniform", 0.125, 0)
+    made.score(cell, "cnci", failure="it diverged")
+    frame = made.tables().metrics()
+    assert frame["value"].isna().all()
+    assert set(frame["status"]) == {"failed: it diverged"}
+    assert sorted(zip(frame["validation_ratio"], frame["metric"], strict=True)) == sorted(
+        itertools.product(RATIOS, DETECTION)
+    )
+
+
+def test_failed_inject(made):
+    cell = made.cell("digits", "far_ca", 0.125, 0, failure="too few anomalies")
+    made.train(cell, failure="too few anomalies")
+    made.score(cell, "si", failure="too few anomalies")
+    tables = made.tables()
+    assert set(tables.metrics()["status"]) == {"failed: too few anomalies"}
+    assert list(tables.samples()) == []
+    assert len(tables.failures()) == 3
+
+
+def test_constant_score(made):
+    cell = made.cell("digits", "uniform", 0.125, 0)
+    score = cell["rng"].normal(size=(3, N))
+    score[1] = 4.0
+    made.score(cell, "si", {"score": score})
+    frame = made.tables().metrics()
+    status = frame.groupby("validation_ratio")["status"].unique().map(list)
+    assert status.to_dict() == {0.1: ["ok"], 0.25: ["constant"], 0.2: ["ok"]}
+    constant = frame[frame["status"] == "constant"].set_index("metric")["value"]
+    assert constant["auroc"] == pytest.approx(0.5)
+    assert constant["average_precision"] == pytest.approx(4 / N)
+
+
+@pytest.mark.parametrize("failure", [None, "it diverged"])
+def test_nothing_to_detect_without_glitches(made, failure):
+    cell = made.cell("digits", "none", 0.0, 0)
+    made.train(cell)
+    made.score(cell, "si", **({"failure": failure} if failure else {}))
+    made.detect(cell, "iforest", model="")
+    assert made.tables().metrics()["metric"].tolist() == ["validation_accuracy"]
+
+
+def test_rows_are_in_the_order_of_the_grid(made):
+    for seed in SEEDS:
+        cell = made.cell("digits", "uniform", 0.125, seed)
+        made.train(cell)
+        for method in ("si", "cnci"):
+            made.score(cell, method)
+    order = made.tables().metrics()[["seed", "method"]].drop_duplicates()
+    assert [tuple(row) for row in order.to_numpy()] == [(s, m) for s in SEEDS for m in ("", "si", "cnci")]
+
+
+def test_samples_of_mixed_glitches(made):
+    cell = made.cell("digits", "mixed", 0.2, 1)
+    key = made.score(cell, "cfrank", made.full_scores(cell))
+    made.train(cell)
+    made.score(cell, "si", failure="no")
+    (frame,) = made.tables().samples()
+    arrays, truth = made.arrays[key], cell["truth"]
+    for column in CELL:
+        assert set(frame[column]) == {(cell["labels"] | {"method": "cfrank", "estimator": "tracin"})[column]}
+    np.testing.assert_array_equal(frame["score"], arrays["score"][1])  # of the largest ratio
+    assert frame["sample_id"].tolist() == truth["id"].tolist()
+    assert frame["observed_label"].tolist() == [NAMES[y] for y in truth["observed_label"]]
+    assert frame["true_label"].tolist() == [NAMES[y] if y >= 0 else "" for y in truth["true_label"]]
+    assert frame["suggested_label"].tolist() == [NAMES[y] for y in arrays["suggested"][1]]
+    assert frame["glitch_kind"].tolist() == truth["kind"].tolist()
+    assert frame["kind"].tolist() == arrays["kind"][1].tolist()
+    ties = metrics.tie_break(truth["id"])
+    by_hand = sorted(range(N), key=lambda i: (-arrays["score"][1][i], ties[i]))
+    assert frame.sort_values("rank")["sample_id"].tolist() == truth["id"][by_hand].tolist()
+    assert frame["rank"].min() == 1
+
+
+def test_samples_without_known_glitches(made):
+    cell = made.cell("digits", "none", 0.0, 0)
+    made.detect(cell, "iforest", model="")
+    (frame,) = made.tables().samples()
+    for column in ("true_label", "suggested_label", "glitch_kind", "kind"):
+        assert set(frame[column]) == {""}, column
+    assert frame["observed_label"].tolist() == [NAMES[y] for y in cell["truth"]["observed_label"]]
+
+
+def test_series(made):
+    cell = made.cell("digits", "uniform", 0.125, 1)
+    made.train(cell)
+    made.train(cell, failure="no", model="other")
+    made.score(cell, "si")
+    frame = made.tables().series()
+    points = [tuple(row) for row in frame[["series", "x", "value"]].to_numpy()]
+    assert points == [
+        ("training_loss", 1, 1.5),
+        ("training_loss", 2, 1.0),
+        ("training_loss", 3, 0.25),
+        ("validation_accuracy", 2, 0.5),
+        ("validation_accuracy", 3, 0.75),
+    ]
+    for column in CELL:
+        assert set(frame[column]) == {cell["labels"][column]}
+
+
+def test_costs_and_failures(made):
+    cell = made.cell("digits", "uniform", 0.125, 1)
+    made.train(cell)
+    key = made.score(cell, "si", failure="no")
+    tables = made.tables()
+    frame = tables.costs()
+    assert frame["key"].tolist() == made.nodes
+    assert frame["stage"].tolist() == ["pool", "inject", "train", "score"]
+    assert frame["seconds"].tolist() == [0.5, 1.5, 2.5, 3.5]
+    assert frame["dataset"].tolist() == ["digits"] * 4
+    assert frame["seed"].tolist()[1:] == [1, 1, 1]
+    assert frame["method"].tolist()[-1] == "si"
+    assert frame["model"].tolist()[2:] == ["mlp", "mlp"]
+    assert tables.failures() == {key: "no"}
+
+
+def clean_run(made, datasets=("digits",), methods=("si", "cfrank", "iforest")):
+    """Cells without glitches; returns key -> cell by (data set, seed, method)."""
+    cells = {}
+    for dataset, seed in itertools.product(datasets, SEEDS):
+        cell = made.cell(dataset, "none", 0.0, seed)
+        made.train(cell)
+        for method in methods:
+            if method == "iforest":
+                key = made.detect(cell, method, model="")
+            elif method == "si":
+                key = made.score(cell, method)
+            else:
+                key = made.score(cell, method, made.full_scores(cell))
+            cells[dataset, seed, method] = cell, key
+    return cells
+
+
+def lists_of(made, by="cfrank"):
+    return ranked_lists(pd.concat(made.tables().samples()), by)
+
+
+def test_ranked_lists(made):
+    cells = clean_run(made, ["digits", "letters"])
+    lists = lists_of(made)
+    assert set(lists) == {"digits-mlp", "letters-mlp"}
+    for dataset in ("digits", "letters"):
+        table, places, told, seen = lists[f"{dataset}-mlp"], {}, {}, {}
+        for seed, method in itertools.product(SEEDS, ("si", "cfrank", "iforest")):
+            cell, key = cells[dataset, seed, method]
+            arrays, ids = made.arrays[key], cell["truth"]["id"]
+            row = 1 if method != "iforest" else 0
+            ranks = metrics.ranking(arrays["score"][row], metrics.tie_break(ids))
+            for i, name in enumerate(ids):
+                places.setdefault((name, method), []).append((ranks[i] - 1) / N)
+                seen.setdefault(name, set()).add(seed)
+                if method == "cfrank":
+                    label = NAMES[arrays["suggested"][row][i]]
+                    told.setdefault(name, []).append((label, arrays["kind"][row][i]))
+        assert sorted(table["sample_id"]) == sorted(seen)
+        assert table["rank_cfrank"].is_monotonic_increasing
+        for line in table.to_dict("records"):
+            name = line["sample_id"]
+            for method in ("si", "cfrank", "iforest"):
+                assert line[f"rank_{method}"] == pytest.approx(np.mean(places[name, method]))
+            for column, values in zip(("suggested_label", "kind"), zip(*told[name], strict=True), strict=True):
+                counts = {value: values.count(value) for value in values}
+                most = max(counts.values())
+                assert line[column] == min(value for value, count in counts.items() if count == most)
+            assert line["seeds"] == len(seen[name])
+
+
+def test_ranked_list_of_known_suggestions(made):
+    """Three seeds with the same samples: two votes beat one, and the ranking method's votes beat all others."""
+    votes = {"cfrank": ([2, 2, 0], ["anomalous", "mislabeled", "anomalous"]), "cnci": ([1, 1, 1], ["mislabeled"] * 3)}
+    rows = []
+    for method, (labels, kinds) in votes.items():
+        for seed, (label, kind) in enumerate(zip(labels, kinds, strict=True)):
+            for rank, sample in enumerate(("x:0", "x:1"), start=1):
+                rows.append(
+                    {
+                        "dataset": "x", "model": "mlp", "estimator": "tracin", "seed": seed, "method": method,
+                        "sample_id": sample, "observed_label": "ant", "suggested_label": NAMES[label], "kind": kind,
+                        "rank": rank if method == "cfrank" else 3 - rank,
+                    }
+                )  # fmt: skip
+    table = ranked_lists(pd.DataFrame(rows), "cfrank")["x-mlp"]
+    assert table["sample_id"].tolist() == ["x:0", "x:1"]
+    assert table["suggested_label"].tolist() == ["cat", "cat"]
+    assert table["kind"].tolist() == ["anomalous", "anomalous"]
+    assert table["rank_cfrank"].tolist() == [0, 0.5]
+    assert table["rank_cnci"].tolist() == [0.5, 0]
+    assert ranked_lists(pd.DataFrame(rows), "cnci")["x-mlp"]["sample_id"].tolist() == ["x:1", "x:0"]
+
+
+def test_ranked_list_without_suggestions(made):
+    clean_run(made, methods=("si", "iforest"))
+    table = lists_of(made, by="si")["digits-mlp"]
+    assert set(table["suggested_label"]) == {""}
+    assert set(table["kind"]) == {""}
+
+
+def test_data_without_any_result_have_no_list(made):
+    clean_run(made, ["digits"])
+    cell = made.cell("letters", "none", 0.0, 0)
+    made.score(cell, "cfrank", failure="no")
+    assert set(lists_of(made)) == {"digits-mlp"}
+
+
+def test_ranking_method_failed(made):
+    """One method's failure must not cost the run its tables."""
+    cells = clean_run(made, methods=("si", "iforest"))
+    for seed in SEEDS:
+        made.score(cells["digits", seed, "si"][0], "cfrank", failure="it diverged")
+    table = lists_of(made)["digits-mlp"]
+    assert {"rank_si", "rank_iforest"} <= set(table)
+    assert len(table) == len(set(table["sample_id"]))
+
+
+def test_job_writes_all_tables(made, tmp_path):
+    clean_run(made)
+    mixed = made.cell("digits", "mixed", 0.2, 0)
+    made.train(mixed)
+    made.score(mixed, "cfrank", made.full_scores(mixed))
+    made.score(mixed, "si", failure="it diverged")
+    order_path, manifest_path = tmp_path / "tables-abc.json", tmp_path / "manifest.json"
+    order_path.write_text(json.dumps(made.order()))
+    job.main(str(order_path), str(manifest_path))
+    tables = made.tables()
+    manifest = json.loads(manifest_path.read_text())
+    assert manifest == {"digest": "abc", "keys": [], "failed": tables.failures()}
+    written = {
+        name: pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("metrics", "samples", "series", "costs")
+    }
+    pd.testing.assert_frame_equal(written["metrics"], tables.metrics())
+    pd.testing.assert_frame_equal(written["samples"], pd.concat(tables.samples(), ignore_index=True))
+    assert len(written["samples"]) == 7 * N
+    assert len(written["costs"]) == len(made.nodes)
+    read = pd.read_csv(tmp_path / "metrics.csv", keep_default_na=False, na_values={"value": [""]})
+    np.testing.assert_allclose(read["value"], tables.metrics()["value"])
+    assert (read["status"] == "failed: it diverged").sum() == len(RATIOS) * len(DETECTION)
+    ranked = pd.read_csv(tmp_path / "ranked" / "digits-mlp.csv")
+    assert ranked["rank_cfrank"].is_monotonic_increasing
+    assert not list(tmp_path.glob("**/.new-*"))
+
+
+def test_job_without_clean_data_writes_no_lists(made, tmp_path):
+    cell = made.cell("digits", "uniform", 0.125, 0)
+    made.score(cell, "si", failure="it diverged")
+    order_path = tmp_path / "tables-abc.json"
+    order_path.write_text(json.dumps(made.order()))
+    job.main(str(order_path), str(tmp_path / "manifest.json"))
+    assert not (tmp_path / "ranked").exists()
+    assert len(pd.read_parquet(tmp_path / "metrics.parquet")) == len(RATIOS) * len(DETECTION)
+    assert len(pd.read_parquet(tmp_path / "samples.parquet")) == 0

@@ -1,0 +1,285 @@
+"""The real workflow on the smoke grid: the same bytes every time, and only what is missing is computed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, Project
+
+from glitchmark.lock import hold
+
+SIGNAL = '''
+"""A signal in one file."""
+from glitchmark.signals import signal
+
+@signal("{name}", targets="mislabeled", reference="test")
+def score(influence):
+    """The larger of all class sums, turned."""
+    return {expression}
+'''
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished smoke run; tests work on copies of it."""
+    project = Project(tmp_path_factory.mktemp("finished"))
+    project.run(cores=2, hash_seed="1")
+    return project
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """A moved copy of the finished run, without Snakemake's own records."""
+    shutil.copytree(finished.folder / "results", tmp_path / "results")
+    shutil.copytree(finished.folder / "figures", tmp_path / "figures")
+    return Project(tmp_path)
+
+
+def computed(project: Project, before: dict[str, dict]) -> list[dict]:
+    """Records of the results that a run added; those that were there must be untouched."""
+    after = project.entries()
+    assert {key: after.get(key) for key in before} == before
+    return [record for key, record in after.items() if key not in before]
+
+
+def write_signal(project: Project, name="my_signal", expression="-influence.class_sums().total.max(axis=1)"):
+    (project.folder / "my_signal.py").write_text(SIGNAL.format(name=name, expression=expression))
+
+
+def signals(*more):
+    return ["si", "mi", "neg_mi", "aai", "gd_class", "cnci", "pcid", "cfrank", "loss", *more]
+
+
+def test_a_run_leaves_tables_and_figures(finished):
+    metrics = pd.read_parquet(finished.results / "metrics.parquet")
+    assert set(metrics["status"]) <= {"ok", "constant"}
+    detection = metrics[metrics["metric"] == "average_precision"]
+    cells = detection.groupby(["dataset", "glitch", "seed", "validation_ratio"]).size()
+    assert set(cells.index.get_level_values("dataset")) == {"digits", "wine"}
+    assert (detection.groupby("method").size().loc[["cnci", "pcid"]] == (2 * 2 + 1 * 2) * 2).all()  # cells x ratios
+    wine = metrics[(metrics["dataset"] == "wine") & (metrics["metric"] == "f1") & (metrics["validation_ratio"] == 0.2)]
+    f1 = wine.groupby("method")["value"].mean()
+    assert f1["cnci"] > 0.6
+    assert f1["cnci"] > f1["mi"]
+    assert "none" not in set(detection["glitch"])
+    for name in ("fig1a", "fig4a", "fig5a", "fig5b"):
+        assert (finished.folder / "figures" / "smoke" / f"{name}.pdf").read_bytes()[:4] == b"%PDF"
+        assert (finished.folder / "figures" / "smoke" / f"{name}.png").stat().st_size > 5000
+    samples = pd.read_parquet(finished.results / "samples.parquet")
+    mixed = samples[(samples["glitch"] == "mixed") & (samples["seed"] == 0) & (samples["method"] == "cfrank")]
+    assert mixed["glitch_kind"].value_counts().to_dict() == {"": 108, "mislabeled": 12, "anomalous": 12}
+    assert sorted(mixed["rank"]) == list(range(1, 133))
+    assert mixed.loc[mixed["glitch_kind"] == "anomalous", "sample_id"].str.startswith("letters:").all()
+    costs = pd.read_parquet(finished.results / "costs.parquet")
+    assert len(costs) == len(finished.entries())
+    assert (costs["seconds"] > 0).all()
+
+
+def test_data_without_known_glitches_get_a_ranked_list(finished):
+    ranked = pd.read_csv(finished.results / "ranked" / "wine-mlp.csv")
+    assert ranked["rank_cfrank"].is_monotonic_increasing
+    assert {"sample_id", "observed_label", "suggested_label", "kind", "seeds", "rank_cnci"} <= set(ranked.columns)
+    assert ranked["suggested_label"].isin(["class_0", "class_1", "class_2"]).all()
+
+
+def test_one_core_and_another_hash_seed_give_the_same_bytes(finished, project):
+    project.run(cores=1, hash_seed="2")
+    assert (project.results / "metrics.parquet").read_bytes() == (finished.results / "metrics.parquet").read_bytes()
+    assert (project.results / "samples.parquet").read_bytes() == (finished.results / "samples.parquet").read_bytes()
+    assert set(project.entries()) == set(finished.entries())
+
+
+def test_a_killed_run_goes_on_where_it_was(finished, project):
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--directory", str(project.folder), "--configfile", str(project.configfile)]
+    running = subprocess.Popen(command, cwd=project.folder, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not any(r["stage"] == "train" for r in project.entries().values()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    before = project.entries()
+    assert 0 < len(before) < len(finished.entries())
+    project.run()
+    computed(project, before)
+    assert (project.results / "metrics.parquet").read_bytes() == (finished.results / "metrics.parquet").read_bytes()
+
+
+def test_nothing_runs_twice(copy):
+    before = copy.entries()
+    for path in (copy.folder / "results").rglob("*.json"):
+        path.touch()
+    times = {p: p.stat().st_mtime_ns for p in copy.folder.glob("figures/smoke/*")}
+    copy.run()
+    assert computed(copy, before) == []
+    assert times == {p: p.stat().st_mtime_ns for p in copy.folder.glob("figures/smoke/*")}
+
+
+def test_a_seed_more_computes_its_cells_only(copy):
+    before = copy.entries()
+    copy.run(seeds=[0, 1, 2])
+    new = computed(copy, before)
+    assert {r["spec"]["seed"] for r in new if "seed" in r["spec"]} == {2}
+    stages = pd.Series([r["stage"] for r in new]).value_counts()
+    # five cells a seed: digits x (none, uniform, mixed), wine x (none, uniform)
+    assert stages["train"] == stages["influence"] == stages["crossval"] == stages["inject"] == 5
+    assert stages["score"] == 5 * 9
+    assert stages["detect"] == 5 * 3
+    assert "pool" not in stages
+    assert set(pd.read_parquet(copy.results / "metrics.parquet")["seed"]) == {0, 1, 2}
+
+
+def test_a_signal_is_one_file(copy):
+    before = copy.entries()
+    write_signal(copy)
+    copy.run(signals=signals("./my_signal.py"))
+    new = computed(copy, before)
+    assert [r["stage"] for r in new] == ["score"] * 10
+    assert {r["spec"]["signal"]["name"] for r in new} == {"my_signal"}
+    metrics = pd.read_parquet(copy.results / "metrics.parquet")
+    assert metrics.loc[metrics["method"] == "my_signal", "value"].notna().all()
+
+    before = copy.entries()
+    source = (copy.folder / "my_signal.py").read_text()
+    (copy.folder / "my_signal.py").write_text("# a comment\n" + source.replace("A signal in", "Another docstring,\nin"))
+    copy.run(signals=signals("./my_signal.py"))
+    assert computed(copy, before) == []
+
+    write_signal(copy, expression="influence.class_sums().total.min(axis=1)")
+    copy.run(signals=signals("./my_signal.py"))
+    assert {r["spec"]["signal"]["name"] for r in computed(copy, before)} == {"my_signal"}
+
+    before = copy.entries()
+    copy.run(signals=signals())
+    assert computed(copy, before) == []
+    assert "my_signal" not in set(pd.read_parquet(copy.results / "metrics.parquet")["method"])
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("influence.labels / 0.0", "NaN or infinite"),
+        ("influence.labels[1:]", "expected one number a training sample"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("exit(3)", "SystemExit"),
+        ("influence.labels.sort()", "read-only"),
+    ],
+)
+def test_a_signal_that_fails_takes_nothing_along(copy, expression, reason):
+    before = copy.entries()
+    write_signal(copy, expression=expression)
+    done = copy.run(signals=signals("./my_signal.py"), check=False)
+    assert done.returncode == 1
+    assert "FAILED: 10 results" in done.stdout
+    assert reason in done.stdout
+    computed(copy, before)
+    metrics = pd.read_parquet(copy.results / "metrics.parquet")
+    mine = metrics[metrics["method"] == "my_signal"]
+    assert mine["value"].isna().all()
+    assert mine["status"].str.startswith("failed: ").all()
+    assert mine["status"].str.contains(reason).all()
+    assert metrics.loc[metrics["method"] == "cnci", "status"].eq("ok").all()
+
+
+def test_a_diverged_model_is_recorded_and_can_be_retried(copy):
+    before = copy.entries()
+    training = [{"dataset": "wine", "learning_rate": 1e30}]
+    done = copy.run(training=training, check=False)
+    assert done.returncode == 1
+    assert "training diverged" in done.stdout
+    failed = [r for r in computed(copy, before) if r["failure"]]
+    assert {r["stage"] for r in failed} == {"train", "crossval", "influence", "score", "detect"}
+    metrics = pd.read_parquet(copy.results / "metrics.parquet")
+    wine = metrics[(metrics["dataset"] == "wine") & (metrics["method"] != "iforest")]
+    assert wine["status"].str.startswith("failed: training diverged").all()
+    assert metrics.loc[metrics["dataset"] == "digits", "status"].isin(["ok", "constant"]).all()
+
+    again = copy.run(training=training, check=False)
+    assert again.returncode == 1
+    before = copy.entries()
+    copy.run("retry_failed=true", training=training, check=False)
+    after = copy.entries()
+    retried = [k for k in before if before[k] != after[k]]
+    assert retried
+    assert all(before[k]["failure"] for k in retried)
+
+
+def test_a_lost_or_damaged_result_is_computed_again(copy):
+    before = copy.entries()
+    lost, damaged = [k for k, r in before.items() if r["stage"] == "influence"][:2]
+    shutil.rmtree(copy.folder / "results" / "store" / lost)
+    path = copy.folder / "results" / "store" / damaged / "observed_neg.npy"
+    path.write_bytes(path.read_bytes()[:-8])
+    (copy.results / "metrics.parquet").unlink()
+    write_signal(copy)  # reads every influence
+    done = copy.run(signals=signals("./my_signal.py"), check=False)
+    assert done.returncode != 0
+    assert f"{damaged}/observed_neg.npy is damaged" in done.stderr
+    copy.run(signals=signals("./my_signal.py"))
+    after = copy.entries()
+    assert {k: r["digests"] for k, r in before.items()} == {k: after[k]["digests"] for k in before}
+    assert np.load(path).shape == (2, 120, 10)[: np.load(path).ndim] or np.load(path).ndim == 3
+
+
+def test_a_second_run_is_refused(copy):
+    with hold(copy.folder / "results"):
+        done = copy.run(check=False)
+    assert done.returncode == 2
+    assert "another run is using 'results'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"signals": ["gd_clas"]}, "signals[0]: unknown signal 'gd_clas'; did you mean 'gd_class'?"),
+        ({"datasets": ["digit"]}, "datasets[0]: unknown dataset 'digit'; did you mean 'digits'?"),
+        ({"glitches": [{"name": "uniform", "ratio": 1.5}]}, "glitches[0].ratio"),
+        ({"sedes": [1]}, "unknown key 'sedes'; did you mean 'seeds'?"),
+    ],
+)
+def test_a_broken_config_is_one_sentence(project, keys, message):
+    done = project.run(check=False, **keys)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert not project.entries()
+
+
+def test_a_users_own_file_is_scored_without_truth(project):
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(3), 30)
+    x = (5 * np.eye(3)[y] + rng.normal(size=(90, 3))).astype(np.float32)
+    np.savez(project.folder / "mine.npz", x=x, y=y, class_names=["ant", "bee", "cat"])
+    overlay = {
+        "run": "smoke",
+        "seeds": [0],
+        "data_dir": ".",
+        "datasets": [{"name": "mine", "loader": "npz", "file": "mine.npz"}],
+        "models": [{"name": "mlp", "epochs": 4, "learning_rate": 0.1, "batch_size": 16}],
+        "glitches": ["none"],
+        "folds": 2,
+    }
+    project.configfile = project.folder / "mine.yaml"
+    project.configfile.write_text(json.dumps(overlay))
+    project.run()
+    ranked = pd.read_csv(project.results / "ranked" / "mine-mlp.csv")
+    assert len(ranked) == 72
+    assert set(ranked["suggested_label"]) <= {"ant", "bee", "cat"}
+    metrics = pd.read_parquet(project.results / "metrics.parquet")
+    assert set(metrics["metric"]) == {"validation_accuracy"}
+    samples = pd.read_parquet(project.results / "samples.parquet")
+    assert (samples["true_label"] == "").all()
+
+    before = project.entries()
+    x[0, 0] += 1
+    np.savez(project.folder / "mine.npz", x=x, y=y, class_names=["ant", "bee", "cat"])
+    project.run()
+    assert "pool" in {r["stage"] for r in computed(project, before)}

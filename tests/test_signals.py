@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-from conftest import random_factors
 from scipy.stats import rankdata
-from test_influence import gradients, slow_matrix
 
+from conftest import random_factors
 from glitchmark import registry
 from glitchmark.influence.estimators.tracin import TracIn
 from glitchmark.influence.factors import Factors
 from glitchmark.influence.view import Influence
 from glitchmark.scores import Scores, checked
+from test_influence import gradients, slow_matrix
 
 SIGNALS = registry.names("signal")
 SEEDS = range(4)
@@ -115,8 +115,8 @@ def test_every_signal_survives_the_edges(name):
     ):
         influence = Influence.from_factors(f, TracIn)
         assert len(score(name, influence).score) == f.n_train
-    twins = Factors(**{**vars(base), **{k: np.repeat(getattr(base, k), 2, axis=1) for k in ("features_train", "logits_train")},
-                       "labels_train": np.repeat(base.labels_train, 2)})  # fmt: skip
+    doubled = {k: np.repeat(getattr(base, k), 2, axis=1) for k in ("features_train", "logits_train")}
+    twins = Factors(**{**vars(base), **doubled, "labels_train": np.repeat(base.labels_train, 2)})
     values = score(name, Influence.from_factors(twins, TracIn)).score
     np.testing.assert_allclose(values[::2], values[1::2], rtol=1e-5)
 

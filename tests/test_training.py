@@ -20,6 +20,11 @@ def resnet(seed=0, weights=None):
     return build(RESNET, (3, 8, 8), 10, seed, ("digits", "resnet20"), weights)
 
 
+def state_of(parts):
+    """Weights as a file holds them."""
+    return {name: tensor.contiguous() for name, tensor in parts.network.state_dict().items()}
+
+
 def images(seed, n=24):
     rng = np.random.default_rng(seed)
     return image_tensor(rng.integers(0, 256, (n, 8, 8), dtype=np.uint8)), torch.from_numpy(rng.integers(10, size=n))
@@ -102,7 +107,7 @@ def test_readout_is_in_eval_mode_at_every_checkpoint():
 
 
 def test_frozen_layers_stay_as_they_were(tmp_path):
-    save_file(resnet(5).network.state_dict(), tmp_path / "w.safetensors")
+    save_file(state_of(resnet(5)), tmp_path / "w.safetensors")
     parts = resnet(0, tmp_path / "w.safetensors")
     before = {k: v.clone() for k, v in parts.network.state_dict().items()}
     x, y = images(3)
@@ -135,7 +140,7 @@ def test_initial_weights_are_a_function_of_seed_and_cell():
 
 def test_weights_fill_everything_but_the_head(tmp_path):
     other = resnet(7)
-    save_file(other.network.state_dict(), tmp_path / "w.safetensors")
+    save_file(state_of(other), tmp_path / "w.safetensors")
     parts = resnet(0, tmp_path / "w.safetensors")
     assert torch.equal(parts.stem[0].weight, other.stem[0].weight)
     assert not torch.equal(parts.head.weight, other.head.weight)
@@ -144,7 +149,7 @@ def test_weights_fill_everything_but_the_head(tmp_path):
 
 @pytest.mark.parametrize("damage", ["shape", "missing", "garbage", "absent"])
 def test_unsuitable_weights_name_the_first_layer_or_the_file(damage, tmp_path):
-    state, file = dict(resnet(7).network.state_dict()), tmp_path / "w.safetensors"
+    state, file = state_of(resnet(7)), tmp_path / "w.safetensors"
     if damage == "shape":
         state["layer2.0.conv1.weight"] = torch.zeros(1, 2)
     if damage == "missing":
@@ -196,5 +201,7 @@ def test_importing_a_model_does_not_import_torch(name):
     import subprocess
     import sys
 
-    code = f"import sys; from glitchmark import registry; registry.load('model', {name!r}); sys.exit('torch' in sys.modules)"
+    code = (
+        f"import sys; from glitchmark.registry import load; load('model', {name!r}); sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

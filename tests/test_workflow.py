@@ -11,8 +11,8 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, Project
 
+from conftest import ROOT, Project
 from glitchmark.lock import hold
 
 SIGNAL = '''

@@ -1,8 +1,8 @@
 """Nodes -> chunks, the jobs that Snakemake schedules, and the small files through which the two talk.
 
 A chunk's job reads its *order*, ``<results>/<run>/plan/<stage>/<name>-<digest>.json``, computes the keys that the
-store lacks, and writes its *manifest*, ``<results>/<run>/manifests/<stage>/<name>-<digest>.json``. The digest is that of
-all that the job's results depend on: where the manifest is there, there is nothing to do, whatever any file's time.
+store lacks, and writes its *manifest*, ``<results>/<run>/manifests/<stage>/<name>-<digest>.json``. The digest is that
+of all that the results depend on: where the manifest is there, there is nothing to do, whatever any file's time.
 The jobs that write tables and figures overwrite those of another config, so their manifests have one name for all.
 """
 

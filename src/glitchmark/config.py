@@ -1,5 +1,6 @@
 """Reading a config: merging, defaults and types from the schema, one clear sentence for what is wrong."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def read(root: Path, overlays: list[str], settings: list[str]) -> dict[str, Any]
 def validated(config: dict[str, Any], root: Path) -> dict[str, Any]:
     """The config with the schema's defaults filled in. Raises UserError for the first thing that is wrong."""
     schema = yaml.safe_load((root / SCHEMA).read_text())
-    config = _numbers(yaml.safe_load(yaml.safe_dump(dict(config))))  # a copy, free of Snakemake's types
+    config = _numbers(json.loads(json.dumps(config, default=str)))  # a copy, free of Snakemake's types
     error = best_match(_with_defaults(schema).iter_errors(config))
     if error is not None:
         raise UserError(_sentence(error))

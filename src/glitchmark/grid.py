@@ -308,8 +308,8 @@ def _check_combinations(grid: Grid) -> None:
     for ratio in grid.config["validation_ratios"]:
         if ratio > grid.config["validation"]:
             raise UserError(
-                f"config: validation_ratios: {ratio:g} is more than the share 'validation: {grid.config['validation']:g}' "
-                "that it is taken from."
+                f"config: validation_ratios: {ratio:g} is more than the share that it is taken from, "
+                f"'validation: {grid.config['validation']:g}'."
             )
 
 

@@ -21,8 +21,11 @@ class Scores(NamedTuple):
 def checked(result: Any, method: str, n: int, n_classes: int) -> Scores:
     """The result of a method as Scores with a float64 score; raises CellError, naming the method, if it is no such."""
     scores = result if isinstance(result, Scores) else Scores(result)
-    score = np.asarray(scores.score)
-    if score.shape != (n,) or not (np.issubdtype(score.dtype, np.number) or score.dtype == bool):
+    try:
+        score = np.asarray(scores.score)
+    except ValueError as error:
+        raise CellError(f"{method} returned no array: {error}") from error
+    if score.shape != (n,) or score.dtype.kind not in "biuf":
         raise CellError(f"{method} returned {score.dtype} {score.shape}; expected one number a training sample, ({n},)")
     score = score.astype(np.float64)
     if not np.isfinite(score).all():
@@ -37,7 +40,7 @@ def checked(result: Any, method: str, n: int, n_classes: int) -> Scores:
         suggested = suggested.astype(np.int64)
     kind = scores.kind
     if kind is not None:
-        kind = np.asarray(kind)
+        kind = np.asarray(kind).astype(str)
         if kind.shape != (n,) or not np.isin(kind, KINDS).all():
             raise CellError(f"{method} returned kinds other than 'mislabeled' and 'anomalous', one a sample")
     return Scores(score, suggested, kind)

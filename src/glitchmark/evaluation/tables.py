@@ -194,4 +194,5 @@ def _ranked(rows: pd.DataFrame, by: str) -> pd.DataFrame:
         table[column] = counts.drop_duplicates("sample_id").set_index("sample_id")[column]
     table["seeds"] = first["seed"].nunique()
     table = table.fillna({"suggested_label": "", "kind": ""}).join(places.add_prefix("rank_"))
-    return table.sort_values([f"rank_{by}", "sample_id"], kind="stable").reset_index()
+    first_by = [column for column in (f"rank_{by}",) if column in table]  # gone if the method failed everywhere
+    return table.sort_values([*first_by, "sample_id"], kind="stable").reset_index()

@@ -1,5 +1,8 @@
 """Grouped bars in the style of the papers: one group a model, one bar a method."""
 
+import textwrap
+from hashlib import blake2b
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -14,7 +17,7 @@ COLOURS = {
     "cnci": "#D55E00", "pcid": "#009E73", "cfrank": "#CC79A7", "loss": "#000000",
     "cleanlab": "#882255", "iforest": "#44AA99", "iforest_features": "#117733",
 }  # fmt: skip
-SPARE = ("#332288", "#88CCEE", "#DDCC77", "#AA4499", "#661100", "#6699CC")
+SPARE = ("#332288", "#88CCEE", "#DDCC77", "#AA4499", "#661100", "#6699CC", "#4477AA", "#CCBB44", "#EE3377", "#BBBBBB")
 LABELS = {
     "si": "SI", "mi": "MI", "neg_mi": "−MI", "aai": "AAI", "gd_class": "GD-class", "cnci": "CNCI", "pcid": "PCID",
     "cfrank": "CFRank", "loss": "loss", "cleanlab": "CleanLab", "iforest": "iForest",
@@ -24,47 +27,63 @@ WIDTH = 3.5  # inches, a column
 
 
 def grouped_bars(
-    rows: pd.DataFrame, hue: str, order: list[str], ylabel: str, missing: str, colours: dict[str, str] | None = None
+    rows: pd.DataFrame,
+    hue: str,
+    order: list[str],
+    ylabel: str,
+    missing: str,
+    colours: dict[str, str] | None = None,
+    cells: pd.DataFrame | None = None,
 ) -> Figure:
     """Mean over data sets and seeds with the standard deviation over seeds, by model and ``hue``.
 
     rows: of metrics.parquet, one metric. order: the hue's values from left to right. missing: what to say if there are
-    no rows. Failed cells are counted in a note below the axes.
+    no rows. cells: the rows whose failures are counted in a note below the axes, if not those drawn.
     """
     figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
     axes = figure.subplots()
+    note = failures_note(rows if cells is None else cells)
+    rows = rows.dropna(subset="value")
     order = [value for value in order if value in set(rows[hue])]
-    if rows.empty or not order:
+    if not order:
         axes.set_axis_off()
-        axes.text(0.5, 0.5, missing, ha="center", va="center", wrap=True)
+        axes.text(0.5, 0.5, note or missing, ha="center", va="center", wrap=True, fontsize=8)
         return figure
     rows = rows[rows[hue].isin(order)]
     # every seed counts once, whatever the number of data sets
-    means = rows.dropna(subset="value").groupby(["model", hue, "seed"], sort=False)["value"].mean().reset_index()
+    means = rows.groupby(["model", hue, "seed"], sort=False)["value"].mean().reset_index()
     means["model"] = means["model"].map(lambda m: LABELS.get(m, m))
     palette = palette_of(order) if colours is None else colours
     sns.barplot(
-        means, x="model", y="value", hue=hue, hue_order=order, palette=palette, errorbar="sd", ax=axes,
+        means, x="model", y="value", hue=hue, hue_order=order, palette=palette, errorbar="sd", ax=axes, saturation=1,
+        width=min(0.8, 0.2 * len(order)),
         err_kws={"linewidth": 0.8, "color": "0.25"}, capsize=0.15, edgecolor="white", linewidth=0.4,
     )  # fmt: skip
     axes.set(xlabel="", ylabel=ylabel, ylim=(0, 1.02))
+    axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", linewidth=0.4, color="0.85")
     axes.set_axisbelow(True)
     handles, _ = axes.get_legend_handles_labels()
     axes.get_legend().remove()
     labels = [LABELS.get(value, value) for value in order]
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(order)), frameon=False, fontsize=8)
-    note = failures_note(rows)
+    columns = max(1, min(4, len(order), int(WIDTH / (0.42 + 0.072 * max(map(len, labels))))))
+    height = 2.6 + 0.17 * max(0, -(-len(order) // columns) - 2)
     if note:
-        figure.supxlabel(note, fontsize=6, color="#A00000")
+        lines = textwrap.wrap(note, 80)
+        figure.supxlabel("\n".join(lines), fontsize=6, color="#A00000")
+        height += 0.1 * len(lines)
+    figure.set_size_inches(WIDTH, height)
+    figure.legend(
+        handles, labels, loc="outside upper center", ncols=columns, frameon=False, fontsize=8, handlelength=1.2,
+        columnspacing=1, handletextpad=0.5,
+    )  # fmt: skip
     return figure
 
 
 def palette_of(methods: list[str]) -> dict[str, str]:
-    """A colour for each method: its own, or a spare one for methods that the papers do not have."""
-    others = sorted(set(methods) - set(COLOURS))
-    return {m: COLOURS.get(m) or SPARE[others.index(m) % len(SPARE)] for m in methods}
+    """A colour for each method: its own, or one that its name picks for methods that the papers do not have."""
+    return {m: COLOURS.get(m) or SPARE[blake2b(m.encode(), digest_size=8).digest()[0] % len(SPARE)] for m in methods}
 
 
 def failures_note(rows: pd.DataFrame) -> str:
@@ -80,7 +99,8 @@ def failures_note(rows: pd.DataFrame) -> str:
 def select(metrics: pd.DataFrame, **values: object) -> pd.DataFrame:
     """The rows in which every named column has the value, or one of the values, and whose validation ratio is the
     largest of the run."""
-    rows = metrics[metrics["validation_ratio"] == metrics["validation_ratio"].max()]
+    rows = metrics
     for column, value in values.items():
         rows = rows[rows[column].isin(value if isinstance(value, list | tuple) else [value])]
-    return rows
+    # signals have several ratios; detectors have the whole validation part
+    return rows[rows["validation_ratio"] == rows.groupby("method")["validation_ratio"].transform("max")]

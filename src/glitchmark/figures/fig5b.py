@@ -19,5 +19,6 @@ def fig5b(metrics: pd.DataFrame, *, method: str = "cfrank", glitch: str = "mixed
         method=method,
         **{"class": list(kinds)},
     )
+    cells = select(metrics, metric="f1", glitch=glitch, modality="image", method=method)  # failed ones have no kinds
     missing = f"not run: '{method}' on image data sets with the mixture '{glitch}'"
-    return grouped_bars(rows, "class", list(kinds), "Characterisation accuracy", missing, kinds)
+    return grouped_bars(rows, "class", list(kinds), "Characterisation accuracy", missing, kinds, cells)

@@ -58,6 +58,7 @@ class TrainingData:
     def relabel(self, rows: np.ndarray, labels: np.ndarray, glitch: str) -> "TrainingData":
         """The data with other observed labels in ``rows``."""
         observed, name, kind = self.observed_label.copy(), self.glitch.copy(), self.kind.copy()
+        name = name.astype(np.result_type(name, np.asarray(glitch)))
         observed[rows], name[rows], kind[rows] = labels, glitch, MISLABELED
         return replace(self, observed_label=observed, glitch=name, kind=kind)
 

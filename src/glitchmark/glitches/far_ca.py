@@ -21,7 +21,8 @@ def far_ca(data: TrainingData, rng: np.random.Generator, anomalies: AnomalySourc
     """
     k = data.count(ratio)
     chosen = rng.integers(anomalies.labels.max() + 1)
-    there = np.flatnonzero(anomalies.labels == chosen)
+    taken = data.row[data.source == anomalies.name]  # by an earlier part of a mixture
+    there = np.setdiff1d(np.flatnonzero(anomalies.labels == chosen), taken)
     if k > len(there):
         raise CellError(
             f"ratio {ratio:g} needs {k} anomalies of one class of '{anomalies.name}', but class {chosen} has "

@@ -8,7 +8,7 @@ import torch
 from glitchmark.models import Parts
 from glitchmark.stages._samples import training_inputs
 from glitchmark.training.classifier import build
-from glitchmark.training.inputs import image_shape, image_tensor, standardise
+from glitchmark.training.inputs import channels_last, image_shape, image_tensor, standardise
 from glitchmark.training.sgd import Settings
 
 
@@ -63,4 +63,4 @@ def _stored_features(inputs) -> tuple[torch.Tensor, torch.Tensor]:
     train = [own["train"]]
     if "foreign_features" in inputs:
         train.append(inputs["foreign_features"].arrays["foreign"])
-    return torch.from_numpy(np.concatenate(train)), torch.from_numpy(np.array(own["val"]))
+    return tuple(channels_last(torch.from_numpy(x)) for x in (np.concatenate(train), np.array(own["val"])))

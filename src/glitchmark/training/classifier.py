@@ -23,6 +23,7 @@ def build(
         parts = registry.load("model", model["name"]).function(shape, n_classes, **model["params"])
     if weights:
         load_weights(parts, weights)
+    parts.network.to(memory_format=torch.channels_last)  # as the images: see inputs.channels_last
     return parts
 
 

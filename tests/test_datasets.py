@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from glitchmark import registry
 from glitchmark.chunks import Workflow
 from glitchmark.config import read, validated
 from glitchmark.datasets._images import fit_images
-from glitchmark.datasets._splits import stratified_split, subset_size
+from glitchmark.datasets._splits import part_sizes, stratified_split
 from glitchmark.datasets.letters import letters
 from glitchmark.datasets.npz import inspect_npz, npz
 from glitchmark.errors import CellError, UserError
@@ -363,9 +362,13 @@ def labels_of(counts) -> np.ndarray:
     return np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
 
 
+def split(y, subset, validation, seed=0):
+    return stratified_split(y, subset, validation, np.random.default_rng(seed))
+
+
 def split_or_refusal(y, subset, validation) -> tuple[np.ndarray, np.ndarray, str]:
     try:
-        return *stratified_split(y, subset, validation, 0), ""
+        return *split(y, subset, validation), ""
     except CellError as error:
         return y[:0], y[:0], str(error)
 
@@ -381,34 +384,34 @@ def split_or_refusal(y, subset, validation) -> tuple[np.ndarray, np.ndarray, str
 def test_split_is_disjoint_stratified_and_deterministic(counts, share, as_ratio, validation, random_state):
     y = labels_of(counts)
     subset = share if as_ratio else round(share * len(y))
-    train, val = stratified_split(y, subset, validation, random_state)
-    size = subset_size(subset, len(y))
+    train, val = split(y, subset, validation, random_state)
+    size = sum(part_sizes(subset, validation, len(y)))
     assert size == round(share * len(y))
     rows = np.concatenate([train, val])
     assert train.dtype == val.dtype == np.int64
     assert len(np.unique(rows)) == len(rows) == size
     assert rows.min() >= 0
     assert rows.max() < len(y)
-    assert len(val) == ceil(validation * size)
+    assert len(val) == round(validation * size)
     for part, of in ((rows, y), (val, y[rows])):
         expected = np.bincount(of) * len(part) / len(of)
         assert (np.abs(np.bincount(y[part], minlength=len(counts)) - expected) <= 1 + 1e-9).all()
-    again = stratified_split(y, subset, validation, random_state)
+    again = split(y, subset, validation, random_state)
     np.testing.assert_array_equal(train, again[0])
     np.testing.assert_array_equal(val, again[1])
-    other = stratified_split(y, subset, validation, random_state ^ 1)
+    other = split(y, subset, validation, random_state ^ 1)
     assert train.tolist() != other[0].tolist()
 
 
 def test_a_large_subset_is_everything():
     y = labels_of([30, 20])
     for subset in (50, 51, 10**6):
-        train, val = stratified_split(y, subset, 0.2, 0)
+        train, val = split(y, subset, 0.2)
         assert sorted([*train, *val]) == list(range(50))
 
 
 def test_split_is_shuffled():
-    train, _ = stratified_split(np.repeat([0, 1], 100), 200, 0.2, 0)
+    train, _ = split(np.repeat([0, 1], 100), 200, 0.2)
     assert train.tolist() != sorted(train)
 
 
@@ -425,7 +428,7 @@ def test_split_works_or_says_why_not(counts, subset, validation):
         assert "class sizes" in refusal
         assert "'subset'" in refusal
     else:
-        assert len(np.unique(np.r_[train, val])) == len(train) + len(val) == subset_size(subset, len(y))
+        assert len(np.unique(np.r_[train, val])) == sum(part_sizes(subset, validation, len(y)))
 
 
 @pytest.mark.parametrize(
@@ -439,14 +442,14 @@ def test_split_works_or_says_why_not(counts, subset, validation):
     ],
 )
 def test_an_impossible_split_names_the_class_sizes(counts, subset, validation):
-    with pytest.raises(CellError, match=r"impossible with these class sizes: \[\d+(, \d+)+\]"):
-        stratified_split(labels_of(counts), subset, validation, 0)
+    with pytest.raises(CellError, match=r"none of class \[\d.*class sizes: \[\d+(, \d+)+\]"):
+        split(labels_of(counts), subset, validation)
 
 
 @pytest.mark.parametrize("left_out", [1, 7, 9])
 def test_a_subset_may_leave_out_fewer_samples_than_classes(left_out):
     y = labels_of([30] * 10)
-    train, val = stratified_split(y, len(y) - left_out, 0.2, 0)
+    train, val = split(y, len(y) - left_out, 0.2)
     assert len(train) + len(val) == len(y) - left_out
 
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glitchmark.evaluation.metrics import characterisation, detection, ranking, repair, tie_break
-from glitchmark.influence.subsets import stratified_order, validation_subset
+from glitchmark.influence.subsets import validation_subset
+from glitchmark.stratified import stratified_order
 
 SEEDS = range(5)
 

@@ -153,7 +153,7 @@ class Workflow:
         order = {
             "stage": "evaluate",
             "chunk": "tables",
-            "identity": [measured, nodes, settings, code("glitchmark.evaluation.tables")],
+            "identity": [measured, nodes, settings, code("glitchmark.evaluation.__main__")],
             "store": str(self.store.folder),
             "folder": str(self.folder),
             "measurements": measured,
@@ -172,7 +172,7 @@ class Workflow:
                     tables.digest,
                     method.plugin.name,
                     method.params,
-                    code("glitchmark.figures", method.plugin.origin),
+                    code("glitchmark.figures.__main__", method.plugin.origin),
                 ],
                 "plugins": registry.files(),
                 "figure": {"name": method.plugin.name, "params": method.params},

@@ -1,7 +1,6 @@
 """Reading a config: merging, defaults and types from the schema, one clear sentence for what is wrong."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from glitchmark.errors import UserError
 from glitchmark.registry import suggestion
 
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
+ENTRY_LISTS = ("datasets", "models", "glitches", "estimators", "signals", "detectors", "figures")
 
 
 def read(root: Path, overlays: list[str], settings: list[str]) -> dict[str, Any]:
@@ -25,14 +25,20 @@ def read(root: Path, overlays: list[str], settings: list[str]) -> dict[str, Any]
         key, separator, value = setting.partition("=")
         if not separator:
             raise UserError(f"--config {setting}: expected key=value.")
-        config[key] = yaml.safe_load(value)
+        try:
+            config[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UserError(f"--config {setting}: not valid YAML: {' '.join(str(error).split())}.") from error
     return config
 
 
 def validated(config: dict[str, Any], root: Path) -> dict[str, Any]:
     """The config with the schema's defaults filled in. Raises UserError for the first thing that is wrong."""
     schema = yaml.safe_load((root / SCHEMA).read_text())
-    config = _numbers(json.loads(json.dumps(config, default=str)))  # a copy, free of Snakemake's types
+    config = json.loads(json.dumps(config, default=str))  # a copy, free of Snakemake's types
+    for key in ENTRY_LISTS:
+        entries = config.setdefault(key, schema["properties"][key]["default"])
+        config[key] = [_written_out(e) for e in entries] if isinstance(entries, list) else entries
     error = best_match(_with_defaults(schema).iter_errors(config))
     if error is not None:
         raise UserError(_sentence(error))
@@ -42,8 +48,8 @@ def validated(config: dict[str, Any], root: Path) -> dict[str, Any]:
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise UserError(f"the config file '{path}' cannot be read: {error.strerror}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"the config file '{path}' cannot be read: {error}.") from error
     except yaml.YAMLError as error:
         raise UserError(f"the config file '{path}' is not valid YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(config, dict):
@@ -57,17 +63,20 @@ def _merged(base: Any, overlay: Any) -> Any:
     return overlay
 
 
-def _numbers(value: Any) -> Any:
-    """The value with numbers for strings that look like some: Snakemake reads ``--config seeds=[0,1]`` as strings."""
+def _written_out(entry: Any) -> Any:
+    """An entry's short form, a name or the path of a plug-in file, as a mapping."""
+    if not isinstance(entry, str):
+        return entry
+    return {"path": entry} if entry.endswith(".py") else {"name": entry}
+
+
+def retyped(value: Any) -> Any:
+    """A value of Snakemake's ``--config``, in which ``seeds=[0,1]`` is a list of strings, with YAML's types."""
     if isinstance(value, dict):
-        return {key: _numbers(item) for key, item in value.items()}
+        return {key: retyped(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_numbers(item) for item in value]
-    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value):
-        return int(value)
-    if isinstance(value, str) and re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", value):
-        return float(value)
-    return value
+        return [retyped(item) for item in value]
+    return yaml.safe_load(value) if isinstance(value, str) and value else value
 
 
 def _with_defaults(schema: dict[str, Any]) -> Draft202012Validator:
@@ -81,14 +90,17 @@ def _with_defaults(schema: dict[str, Any]) -> Draft202012Validator:
                     instance.setdefault(key, subschema["default"])
         yield from check(validator, subschemas, instance, parent)
 
-    return validators.extend(Draft202012Validator, {"properties": properties})(schema)
+    types = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, v: isinstance(v, int) and not isinstance(v, bool)
+    )
+    return validators.extend(Draft202012Validator, {"properties": properties}, type_checker=types)(schema)
 
 
 def _sentence(error: ValidationError) -> str:
     where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.absolute_path).lstrip(".")
     if error.validator == "additionalProperties":
         known = error.schema["properties"]
-        unknown = sorted(set(error.instance) - set(known))[0]
+        unknown = min(set(error.instance) - set(known), key=str)
         path = f"{where}.{unknown}" if where else unknown
         return f"config: unknown key '{path}'{suggestion(unknown, known)}; allowed here: {', '.join(known)}."
     value, what = error.instance, error.schema.get("description", "")
@@ -107,7 +119,8 @@ def _reason(error: ValidationError, value: Any) -> str:
         return f"{value!r} must be {limits[error.validator].format(error.validator_value)}"
     if error.validator == "type":
         kinds = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
-        return f"{value!r} must be of type {' or '.join(kinds)}"
+        hint = "; write 1.0e-2, since YAML takes 1e-2 for text" if isinstance(value, str) and "number" in kinds else ""
+        return f"{value!r} must be of type {' or '.join(kinds)}{hint}"
     if error.validator == "enum":
         allowed = ", ".join(map(str, error.validator_value))
         return f"{value!r} is unknown{suggestion(value, error.validator_value)}; allowed: {allowed}"

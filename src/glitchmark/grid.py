@@ -9,7 +9,7 @@ from typing import Any
 
 from glitchmark import registry
 from glitchmark.datasets import Description
-from glitchmark.datasets._splits import subset_size
+from glitchmark.datasets._splits import part_sizes
 from glitchmark.errors import UserError
 from glitchmark.registry import Plugin
 
@@ -129,6 +129,7 @@ def resolve(config: dict[str, Any]) -> Grid:
         figures=_methods("figure", config),
     )
     _check_unique(grid)
+    _check_plugin_names(grid)
     _check_training(grid)
     _check_combinations(grid)
     _check_ranking(grid)
@@ -136,23 +137,22 @@ def resolve(config: dict[str, Any]) -> Grid:
 
 
 def _plugin(kind: str, entry: dict[str, Any], where: str) -> Plugin:
+    if not entry.get("name") and "path" not in entry:
+        raise UserError(f"{where}: the entry lacks the key 'name'.")
     return registry.load(kind, entry.get("name", ""), entry.get("path"), where)
 
 
-def _as_mapping(entry: str | dict[str, Any]) -> dict[str, Any]:
-    """An entry's short form, a name or the path of a plug-in file, written out."""
-    if isinstance(entry, dict):
-        return entry
-    return {"path": entry} if entry.endswith(".py") else {"name": entry}
-
-
-def _dataset(entry: str | dict[str, Any], index: int, config: dict[str, Any]) -> Dataset:
+def _dataset(entry: dict[str, Any], index: int, config: dict[str, Any]) -> Dataset:
     where = f"config: datasets[{index}]"
-    entry = _as_mapping(entry)
-    plugin = _plugin("dataset", {"name": entry.get("loader", entry.get("name")), "path": entry.get("path")}, where)
+    if not entry.get("name"):
+        raise UserError(f"{where}: the entry lacks the key 'name', the data set's id in the tables.")
+    plugin = registry.load("dataset", entry.get("loader", entry["name"]), entry.get("path"), where)
     given = {k: v for k, v in entry.items() if k not in ("name", "loader", "subset", "anomaly_source", "path")}
-    plugin.check_parameters(given, where)
+    plugin.check_parameters(given, where, ("name", "loader", "subset", "anomaly_source", "path"))
     files = plugin.info["files"]
+    for key in set(files) & set(given):
+        if not isinstance(given[key], str):
+            raise UserError(f"{where}.{key}: {given[key]!r} must be a file name.")
     paths = {k: str(Path(config["data_dir"]) / v) for k, v in given.items() if k in files}
     params = {k: v for k, v in given.items() if k not in files}
     try:
@@ -160,7 +160,7 @@ def _dataset(entry: str | dict[str, Any], index: int, config: dict[str, Any]) ->
     except UserError as error:
         raise UserError(f"{where} ({entry.get('name')}): {error}") from error
     dataset = Dataset(
-        id=entry.get("name", plugin.name),
+        id=entry["name"],
         plugin=plugin,
         params=params,
         paths=paths,
@@ -174,12 +174,11 @@ def _dataset(entry: str | dict[str, Any], index: int, config: dict[str, Any]) ->
 
 def _check_subset(dataset: Dataset, validation: float, where: str) -> None:
     d = dataset.description
-    size = subset_size(dataset.subset, d.n_samples)
-    smaller = min(round(size * validation), size - round(size * validation))
-    if smaller < d.n_classes:
+    sizes = part_sizes(dataset.subset, validation, d.n_samples)
+    if min(sizes) < d.n_classes:
         raise UserError(
-            f"{where} ({dataset.id}): a subset of {size} samples with 'validation: {validation:g}' leaves a part of "
-            f"{smaller} samples for {d.n_classes} classes; both training and validation need one a class: "
+            f"{where} ({dataset.id}): a subset of {sum(sizes)} samples with 'validation: {validation:g}' leaves a part "
+            f"of {min(sizes)} samples for {d.n_classes} classes; both training and validation need one a class: "
             "use a larger 'subset' or another 'validation'."
         )
     if d.class_counts and min(d.class_counts) < 2:
@@ -187,13 +186,12 @@ def _check_subset(dataset: Dataset, validation: float, where: str) -> None:
         raise UserError(f"{where} ({dataset.id}): classes {rare} have fewer than two samples; remove or merge them.")
 
 
-def _model(entry: str | dict[str, Any], index: int, config: dict[str, Any]) -> Model:
+def _model(entry: dict[str, Any], index: int, config: dict[str, Any]) -> Model:
     where = f"config: models[{index}]"
-    entry = {"trained": "all", "epochs": 10, "learning_rate": 0.1, "batch_size": 128} | _as_mapping(entry)
     plugin = _plugin("model", entry, where)
     own = ("name", "id", "trained", "weights", "input_size", "path", *SETTINGS)
     params = {k: v for k, v in entry.items() if k not in own}
-    plugin.check_parameters(params, where)
+    plugin.check_parameters(params, where, own)
     trained, weights = entry["trained"], entry.get("weights", "")
     if trained not in plugin.info["trained"]:
         allowed = ", ".join(plugin.info["trained"])
@@ -218,10 +216,9 @@ def _model(entry: str | dict[str, Any], index: int, config: dict[str, Any]) -> M
     )
 
 
-def _glitches(entry: str | dict[str, Any], index: int) -> list[Glitch]:
+def _glitches(entry: dict[str, Any], index: int) -> list[Glitch]:
     """The glitches of one config entry: one, or one a ratio."""
     where = f"config: glitches[{index}]"
-    entry = _as_mapping(entry)
     if "parts" in entry:
         if set(entry) != {"id", "parts"}:
             raise UserError(
@@ -241,7 +238,7 @@ def _glitches(entry: str | dict[str, Any], index: int) -> list[Glitch]:
 def _part(entry: dict[str, Any], where: str) -> Method:
     plugin = _plugin("glitch", entry, where)
     params = {k: v for k, v in entry.items() if k not in ("name", "path")}
-    plugin.check_parameters(params, where)
+    plugin.check_parameters(params, where, ("name", "path"))
     return Method(plugin.name, plugin, params)
 
 
@@ -254,10 +251,9 @@ def _methods(kind: str, config: dict[str, Any]) -> tuple[Method, ...]:
     methods = []
     for index, entry in enumerate(config[f"{kind}s"]):
         where = f"config: {kind}s[{index}]"
-        entry = _as_mapping(entry)
         plugin = _plugin(kind, entry, where)
         params = {k: v for k, v in entry.items() if k not in ("name", "id", "path")}
-        plugin.check_parameters(params, where)
+        plugin.check_parameters(params, where, ("name", "id", "path"))
         methods.append(Method(entry.get("id", plugin.name), plugin, params))
     return tuple(methods)
 
@@ -274,7 +270,29 @@ def _check_unique(grid: Grid) -> None:
     for name, ids in lists.items():
         twice = sorted({i for i in ids if ids.count(i) > 1})
         if twice:
-            raise UserError(f"config: {name}: '{twice[0]}' stands there twice; give each entry its own 'id'.")
+            key = "name" if name == "datasets" else "id"
+            raise UserError(f"config: {name}: '{twice[0]}' stands there twice; give each entry its own '{key}'.")
+
+
+def _check_plugin_names(grid: Grid) -> None:
+    """Jobs find plug-ins by kind and name, so that a name must mean one file."""
+    parts = (part for glitch in grid.glitches for part in glitch.parts)
+    origins: dict[tuple[str, str], Any] = {}
+    for entry in (
+        *grid.datasets,
+        *grid.models,
+        *parts,
+        *grid.estimators,
+        *grid.signals,
+        *grid.detectors,
+        *grid.figures,
+    ):
+        plugin = entry.plugin
+        other = origins.setdefault((plugin.kind, plugin.name), plugin.origin)
+        if other != plugin.origin:
+            raise UserError(
+                f"config: '{plugin.origin}' and '{other}' both define {plugin.kind} '{plugin.name}'; rename one."
+            )
 
 
 def _check_training(grid: Grid) -> None:

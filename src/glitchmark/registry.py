@@ -7,6 +7,7 @@ with an underscore. Nothing else lists plug-ins. A file outside the package is l
 import importlib
 import importlib.util
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -51,14 +52,17 @@ class Plugin:
         """The first line of the docstring."""
         return (inspect.getdoc(self.function) or "").split("\n")[0]
 
-    def check_parameters(self, given: dict[str, Any], where: str) -> None:
-        """Raise UserError where ``given`` names an unknown parameter or leaves out a required one."""
+    def check_parameters(self, given: dict[str, Any], where: str, own: tuple[str, ...] = ()) -> None:
+        """Raise UserError where ``given`` names an unknown parameter or leaves out a required one.
+
+        own: keys of the config entry that are not the plug-in's.
+        """
         for key in given:
             if key not in self.parameters:
-                allowed = ", ".join(self.parameters) or "it takes none"
+                allowed = ", ".join((*self.parameters, *own)) or "it takes none"
                 raise UserError(
                     f"{where}: unknown key '{key}' for {self.kind} '{self.name}'"
-                    f"{suggestion(key, self.parameters)}; its parameters: {allowed}."
+                    f"{suggestion(key, (*self.parameters, *own))}; its parameters: {allowed}."
                 )
         for key, default in self.parameters.items():
             if default is inspect.Parameter.empty and key not in given:
@@ -119,16 +123,19 @@ def files() -> list[list[str]]:
 def _load_file(kind: str, path: Path, where: str) -> Plugin:
     if not path.is_file():
         raise UserError(f"{where}: the plug-in file '{path}' does not exist; give a path relative to the project root.")
+    if path.suffix != ".py":
+        raise UserError(f"{where}: the plug-in file '{path}' must be a .py file.")
     spec = importlib.util.spec_from_file_location(f"glitchmark_plugin_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise UserError(
-            f"{where}: the plug-in file '{path}'{line} cannot be imported: {type(error).__name__}: {error}."
-        ) from error
-    found = _marked(module, kind, str(path))
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UserError(f"{where}: the plug-in file '{path}'{line} cannot be imported: {reason}.") from error
+    found = _marked(module, kind, f"{where}: '{path}'")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_]*", found.name):
+        raise UserError(f"{where}: '{path}' defines {kind} '{found.name}'; a name must be in lower snake case.")
     if found.name in names(kind):
         raise UserError(f"{where}: '{path}' defines {kind} '{found.name}', which ships with glitchmark; rename yours.")
     return found

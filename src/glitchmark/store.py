@@ -122,8 +122,9 @@ class Store:
             try:
                 folder.rename(self.folder / key)
             except OSError:
-                if key not in self:
-                    raise
+                if key not in self:  # the folder is there and has lost its record
+                    self.remove(key)
+                    folder.rename(self.folder / key)
         finally:
             shutil.rmtree(folder, ignore_errors=True)  # gone already if the rename went through
 

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from glitchmark import summary
 from glitchmark.chunks import Workflow
-from glitchmark.config import validated
+from glitchmark.config import retyped, validated
 from glitchmark.errors import UserError
 from glitchmark.lock import hold
 
 STARTED = time.time()
 try:
-    run = Workflow(validated(config, Path(workflow.basedir)))
+    settings = retyped(workflow.config_settings.config or {})
+    run = Workflow(validated({**config, **settings}, Path(workflow.basedir)))
     # jobs on other machines read this file as well; the lock is the main process's, and ends with it
     lock = hold(run.config["results_dir"]) if workflow.is_main_process else None
 except UserError as error:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from glitchmark import seeds
-from glitchmark.datasets import Pool, dataset
+from glitchmark.datasets import Description, Pool, dataset
 
 # Each face with its weights and slants. Symbol fonts and fonts without plain capitals are left out.
 FONTS = (
@@ -25,6 +25,7 @@ CANVAS = 56  # rendered at twice the size and reduced, so that edges are smooth
     source="rendered on the spot with the fonts of matplotlib",
     licence="generated; the fonts' licences (Bitstream Vera, STIX, BaKoMa) come with matplotlib",
     anomaly_source="digits",
+    inspect=lambda *, n_samples=4000, **_: Description("image", n_samples, 10),
 )
 def letters(*, n_samples: int = 4000, seed: int = 0) -> Pool:
     """4000 capital letters A-J, 28x28 grey: random font, weight, size, rotation, shear, offset and pixel noise."""

@@ -1,6 +1,7 @@
 """A user's own data in a NumPy archive."""
 
 import zipfile
+import zlib
 from hashlib import file_digest
 
 import numpy as np
@@ -18,7 +19,8 @@ def inspect_npz(*, file: str, split: str = "") -> Description:
         shape, dtype = _header(archive, "x")
         y, class_names = _labels(file, archive, split, shape, dtype)
         if len(shape) == 2:
-            _check_finite(file, archive["x"])
+            x = archive["x"]
+            _check_finite(file, x[archive["split"] == split] if split else x)
     with open(file, "rb") as handle:
         digest = file_digest(handle, "blake2b").hexdigest()
     counts = np.bincount(y, minlength=len(class_names))
@@ -82,10 +84,7 @@ def _labels(
     file: str, archive: np.lib.npyio.NpzFile, split: str, shape: tuple[int, ...], dtype: np.dtype
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """The labels of the chosen split and the class names, after checking them and the form of x."""
-    try:
-        y = archive["y"]
-    except ValueError as error:
-        raise UserError(f"{file}: y must be a vector of integer labels 0..C-1, but it is a pickle: {error}.") from error
+    y = _read(file, archive, "y", "y must be a vector of integer labels 0..C-1")
     if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
         raise UserError(f"{file}: y must be a vector of integer labels 0..C-1, but it is {y.dtype} {y.shape}.")
     if shape[:1] != y.shape or len(y) == 0:
@@ -100,12 +99,21 @@ def _labels(
             "numbers (N, d)."
         )
     if split:
-        splits = archive["split"] if "split" in archive.files else np.empty(0, str)
+        splits = np.empty(0, str)
+        if "split" in archive.files:
+            splits = _read(file, archive, "split", "'split' must be a vector of strings, one a row")
+            if splits.shape != y.shape:
+                raise UserError(f"{file}: split is {splits.shape} and y {y.shape}; they must have equally many rows.")
         if split not in splits:
-            there = ", ".join(np.unique(splits).tolist()) or "no array 'split' at all"
+            there = ", ".join(map(str, np.unique(splits))) or "no array 'split' at all"
             raise UserError(f"{file}: no row has split '{split}'; there is: {there}.")
         y = y[splits == split]
-    names = archive["class_names"].tolist() if "class_names" in archive.files else range(y.max() + 1)
+    names = range(int(y.max()) + 1)
+    if "class_names" in archive.files:
+        named = _read(file, archive, "class_names", "'class_names' must be a vector of strings")
+        if named.ndim != 1:
+            raise UserError(f"{file}: class_names must be a vector of strings, but it has the shape {named.shape}.")
+        names = named.tolist()
     if len(names) <= y.max():
         raise UserError(
             f"{file}: y holds class {y.max()}, but class_names has {len(names)} names (classes count from 0)."
@@ -116,6 +124,20 @@ def _labels(
 
 
 def _check_finite(file: str, x: np.ndarray) -> None:
-    if not np.isfinite(x).all():
-        row, column = np.argwhere(~np.isfinite(x))[0]
-        raise UserError(f"{file}: x[{row}, {column}] is {x[row, column]}; NaN and infinite values are not allowed.")
+    with np.errstate(over="ignore"):
+        good = np.isfinite(x.astype(np.float32))
+    if not good.all():
+        row, column = np.argwhere(~good)[0]
+        raise UserError(
+            f"{file}: x[{row}, {column}] is {x[row, column]}; NaN, infinite values and numbers beyond single precision "
+            "are not allowed."
+        )
+
+
+def _read(file: str, archive: np.lib.npyio.NpzFile, name: str, rule: str) -> np.ndarray:
+    """An array of the archive; raises UserError that quotes ``rule`` where it is a pickle or damaged."""
+    try:
+        return archive[name]
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        what = "is a pickle" if "Object arrays" in str(error) else "cannot be read"
+        raise UserError(f"{file}: {rule}, but it {what}: {error}.") from error

@@ -6,7 +6,7 @@ from glitchmark.datasets._splits import stratified_split
 
 def compute(spec, inputs, runtime):
     """arrays: train (n,), val (m,): int64 rows of the pool."""
-    random_state = seeds.integer(spec["seed"], "subset", spec["dataset"])
+    rng = seeds.generator(spec["seed"], "subset", spec["dataset"])
     y = inputs["pool"].arrays["y"]
-    train, val = stratified_split(y, spec["subset"], spec["validation"], random_state)
+    train, val = stratified_split(y, spec["subset"], spec["validation"], rng)
     return {"train": train, "val": val}, {}

@@ -391,7 +391,7 @@ def test_numbers_on_snakemakes_command_line():
     assert retyped(given) == {
         "seeds": [0, 1],
         "subset": 0.5,
-        "datasets": [{"name": "wine", "subset": "1e2"}, "digits"],
+        "datasets": [{"name": "wine", "subset": 100.0}, "digits"],
         "run": "x",
     }
 

@@ -1,6 +1,7 @@
 """Reading a config: merging, defaults and types from the schema, one clear sentence for what is wrong."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,11 @@ def retyped(value: Any) -> Any:
         return {key: retyped(item) for key, item in value.items()}
     if isinstance(value, list):
         return [retyped(item) for item in value]
-    return yaml.safe_load(value) if isinstance(value, str) and value else value
+    if not isinstance(value, str):
+        return value
+    if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)e[+-]?\d+", value):
+        return float(value)  # 1e-2, which YAML takes for text
+    return yaml.safe_load(value) if value else value
 
 
 def _with_defaults(schema: dict[str, Any]) -> Draft202012Validator:

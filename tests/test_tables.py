@@ -76,6 +76,7 @@ class Made:
             "model": "mlp",
             "estimator": "",
             "glitch": glitch,
+            "control": glitch == "none",
             "ratio": ratio,
             "seed": seed,
             "method": "",

@@ -11,6 +11,7 @@ from glitchmark import registry
 from glitchmark.chunks import Workflow
 from glitchmark.config import SCHEMA, read, validated
 from glitchmark.errors import UserError
+from glitchmark.lock import hold
 from glitchmark.store import Store
 
 
@@ -117,13 +118,16 @@ def _list(arguments: argparse.Namespace, _: list[str]) -> int:
 
 def _clean(arguments: argparse.Namespace, _: list[str]) -> int:
     results = Path(validated(read(_root(), arguments.configfile, arguments.config), _root())["results_dir"])
-    store = Store(results / "store")
+    store, lock = Store(results / "store"), hold(results)
     used: Counter[str] = Counter()
     for path in results.glob("*/plan/keys.json"):
         used.update(json.loads(path.read_text()))
     unused = sorted(store.keys() - set(used))
-    for key in unused if not arguments.dry_run else []:
-        store.remove(key)
+    if not arguments.dry_run:
+        store.sweep()
+        for key in unused:
+            store.remove(key)
+    lock.close()
     print(
         f"{'would remove' if arguments.dry_run else 'removed'} {len(unused)} results; {len(used)} are in use by runs."
     )

@@ -76,6 +76,11 @@ class Glitch:
         """Whether any part takes samples from another data set."""
         return any(part.plugin.info["needs_anomaly_source"] for part in self.parts)
 
+    @property
+    def is_control(self) -> bool:
+        """Whether it breaks nothing, so that no truth is known."""
+        return not any(part.plugin.info["kind"] for part in self.parts)
+
     def applies_to(self, dataset: Dataset) -> bool:
         """Whether every part can be applied to the data set's modality."""
         return all(dataset.description.modality in part.plugin.info["modalities"] for part in self.parts)

@@ -221,6 +221,7 @@ class Plan:
             "model": model.id if model else "",
             "estimator": estimator,
             "glitch": glitch.id,
+            "control": glitch.is_control,
             "ratio": glitch.ratio,
             "seed": seed,
             "method": method.id if method else "",

@@ -9,6 +9,15 @@ from glitchmark.errors import CellError
 KINDS = ("", "mislabeled", "anomalous")
 
 
+TARGETS = ("mislabeled", "anomalous", "both")
+
+
+def check_targets(targets: str) -> None:
+    """Raise ValueError unless a method's ``targets`` is one of TARGETS."""
+    if targets not in TARGETS:
+        raise ValueError(f"targets={targets!r} is unknown; allowed: {', '.join(TARGETS)}")
+
+
 class Scores(NamedTuple):
     """score: (n,), higher = more suspicious. suggested: int64 (n,), a label for each sample, or None.
     kind: str (n,), "mislabeled" or "anomalous" for each sample if it is a glitch at all, or None."""

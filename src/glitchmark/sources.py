@@ -20,7 +20,7 @@ def digest(*entries: str | Path) -> str:
 
     Returns 32 hexadecimal digits, independent of the order of ``entries``.
     """
-    parts = sorted({_code(file) for file in _files(entries)})
+    parts = sorted({f"{_place(file)} {_code(file)}" for file in _files(entries)})
     return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
@@ -42,6 +42,11 @@ def _files(entries: tuple[str | Path, ...]) -> list[Path]:
             seen[file] = None
             waiting += [f for name in _imports(file) for f in _module_files(name)]
     return sorted(seen)
+
+
+def _place(file: Path) -> str:
+    """A module's place inside the package; files outside it have none, so that they may move."""
+    return str(file.relative_to(ROOT)) if file.is_relative_to(ROOT) else ""
 
 
 @cache

@@ -128,6 +128,12 @@ class Store:
         finally:
             shutil.rmtree(folder, ignore_errors=True)  # gone already if the rename went through
 
+    def sweep(self) -> None:
+        """Remove the temporary folders that killed writers left behind. Nobody may be writing meanwhile."""
+        for pattern in (".new-*", ".old-*"):
+            for folder in self.folder.glob(pattern):
+                shutil.rmtree(folder)
+
     def remove(self, key: str) -> None:
         """Remove an entry if it is there; the rename comes first, so that no reader finds half of one."""
         if not (self.folder / key).is_dir():

@@ -22,7 +22,7 @@ def show(run: "Workflow", started: float, to_do: int) -> None:
     print(f"  {len(run.plan.nodes) - to_do} were there already.")
     if not unfinished:
         print(f"  tables   {run.folder}/  (metrics.csv, metrics, samples, series and costs.parquet)")
-        if any(glitch.id == "none" for glitch in run.grid.glitches):
+        if any(glitch.is_control for glitch in run.grid.glitches):
             print(f"  ranked   {run.folder}/ranked/  (most suspicious samples first, for data without known glitches)")
         print(f"  figures  {run.figures}/  ({', '.join(run.names('figure')) or 'none'}; PDF and PNG)")
     else:

@@ -7,7 +7,7 @@ import numpy as np
 
 from glitchmark.errors import CellError
 from glitchmark.registry import plugin
-from glitchmark.scores import Scores
+from glitchmark.scores import Scores, check_targets
 
 __all__ = ["Data", "Scores", "detector"]
 
@@ -51,6 +51,7 @@ def detector(name: str, *, targets: str, reads: tuple[str, ...], reference: str)
 
     reads: which of READS it needs; what it does not read does not make it run again.
     """
+    check_targets(targets)
     unknown = set(reads) - set(READS)
     if unknown:
         raise ValueError(f"detector '{name}' reads {sorted(unknown)}; allowed: {READS}")

@@ -23,7 +23,7 @@ def main(order_path: str, manifest_path: str) -> None:
     _write_parquet(folder / "samples.parquet", tables.samples())
     _write_parquet(folder / "series.parquet", [tables.series()])
     _write_parquet(folder / "costs.parquet", [tables.costs()])
-    unknown = list(tables.samples(glitch="none"))
+    unknown = list(tables.samples(controls_only=True))
     if unknown:
         (folder / "ranked").mkdir(exist_ok=True)
         for name, ranked in ranked_lists(pd.concat(unknown), order["settings"]["ranking"]).items():

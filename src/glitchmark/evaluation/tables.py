@@ -45,14 +45,14 @@ class Tables:
         frame = pd.DataFrame(rows, columns=METRIC_COLUMNS)
         return frame.astype({"value": "float64", "ratio": "float64", "validation_ratio": "float64"})
 
-    def samples(self, glitch: str | None = None) -> Iterator[pd.DataFrame]:
+    def samples(self, *, controls_only: bool = False) -> Iterator[pd.DataFrame]:
         """samples.parquet, a frame a measurement: a row a sample, for the largest validation ratio.
 
-        glitch: only cells with this glitch.
+        controls_only: only cells in which nothing was broken on purpose.
         """
         largest = int(np.argmax(self.order["settings"]["validation_ratios"]))
         for m in self.measurements:
-            if glitch not in (None, m["labels"]["glitch"]):
+            if controls_only and not m["labels"]["control"]:
                 continue
             entry = self.store.open(m["key"])
             truth = self._truth_of(m)
@@ -65,7 +65,7 @@ class Tables:
             frame = pd.DataFrame({column: [m["labels"][column]] * len(score) for column in CELL})
             frame["sample_id"] = truth.ids
             frame["observed_label"] = names[truth.observed]
-            known = m["labels"]["glitch"] != "none"
+            known = not m["labels"]["control"]
             frame["true_label"] = np.where(truth.true >= 0, names[truth.true], "") if known else ""
             frame["suggested_label"] = "" if suggested is None else names[suggested]
             frame["glitch_kind"] = truth.kind
@@ -132,7 +132,7 @@ class Tables:
         for row, ratio in enumerate(ratios):
             base = base | {"validation_ratio": ratio}
             if entry.failure is not None:
-                if m["labels"]["glitch"] != "none":
+                if not m["labels"]["control"]:
                     yield from (
                         base | {"metric": name, "value": np.nan, "status": _status(entry)} for name in DETECTION
                     )
@@ -165,11 +165,13 @@ def _status(entry: Entry) -> str:
 def ranked_lists(samples: pd.DataFrame, by: str) -> dict[str, pd.DataFrame]:
     """For data without known glitches, a list a data set and model that a person can work through.
 
-    samples: rows of samples.parquet whose glitch is "none". by: the method that orders the lists.
+    samples: rows of samples.parquet of cells in which nothing was broken. by: the method that orders the lists. Of
+    several estimators, the first one counts.
     Each list has a row a sample: its given and suggested label, the kind of glitch that it would be, in how many seeds
     it was training data, and its mean rank under every method, as a share of the training set (0 = most suspicious).
     """
     lists = {}
+    samples = samples[samples["estimator"].isin(["", *first_estimator(samples)])]
     # detectors that read no model are listed with every model
     models = samples.loc[samples["model"] != ""].groupby("dataset", sort=False)["model"].unique()
     for dataset, names in models.items():
@@ -177,6 +179,11 @@ def ranked_lists(samples: pd.DataFrame, by: str) -> dict[str, pd.DataFrame]:
             rows = samples[(samples["dataset"] == dataset) & samples["model"].isin([model, ""])]
             lists[f"{dataset}-{model}"] = _ranked(rows, by)
     return lists
+
+
+def first_estimator(rows: pd.DataFrame) -> list[str]:
+    """The first influence estimator in a table, as a list; empty where there is none."""
+    return [name for name in rows["estimator"].unique() if name][:1]
 
 
 def _ranked(rows: pd.DataFrame, by: str) -> pd.DataFrame:

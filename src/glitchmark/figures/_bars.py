@@ -97,10 +97,11 @@ def failures_note(rows: pd.DataFrame) -> str:
 
 
 def select(metrics: pd.DataFrame, **values: object) -> pd.DataFrame:
-    """The rows in which every named column has the value, or one of the values, and whose validation ratio is the
-    largest of the run."""
+    """The rows in which every named column has the value, or one of the values; of several estimators those of the
+    first, of several validation ratios those of the method's largest."""
     rows = metrics
     for column, value in values.items():
         rows = rows[rows[column].isin(value if isinstance(value, list | tuple) else [value])]
-    # signals have several ratios; detectors have the whole validation part
+    # of several estimators the first; signals have several ratios, detectors have the whole validation part
+    rows = rows[rows["estimator"].isin(["", *[name for name in metrics["estimator"].unique() if name][:1]])]
     return rows[rows["validation_ratio"] == rows.groupby("method")["validation_ratio"].transform("max")]

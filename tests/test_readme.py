@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+
 from conftest import ROOT, Project, random_factors
 
 README = (ROOT / "README.md").read_text()

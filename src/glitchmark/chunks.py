@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from glitchmark import registry
-from glitchmark.grid import Grid, resolve
 from glitchmark.manifests import read_manifest
 from glitchmark.plan import Node, Plan, canonical, code, fingerprint
+from glitchmark.resolve import resolve
 from glitchmark.store import Store, write_text
 
 # stages whose cells are heavy enough to be spread over several jobs
@@ -44,7 +44,7 @@ class Workflow:
     def __init__(self, config: dict[str, Any]):
         """config: validated. Raises UserError for entries that cannot work; runs nothing, writes nothing."""
         self.config = config
-        self.grid: Grid = resolve(config)
+        self.grid = resolve(config)
         self.folder = Path(config["results_dir"]) / config["run"]
         self.figures = Path(config["figures_dir"]) / config["run"]
         self.store = Store(Path(config["results_dir"]) / "store")

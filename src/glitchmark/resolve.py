@@ -1,0 +1,265 @@
+"""A validated config, resolved to a grid: every plug-in loaded, every file looked at, every check that needs no job.
+
+What cannot work is a UserError here, before anything runs.
+"""
+
+from fractions import Fraction
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+from glitchmark import registry
+from glitchmark.datasets._splits import part_sizes
+from glitchmark.errors import UserError
+from glitchmark.grid import SETTINGS, Dataset, Glitch, Grid, Method, Model
+from glitchmark.registry import Plugin
+
+
+def resolve(config: dict[str, Any]) -> Grid:
+    """Resolve a validated config. Raises UserError for the first entry that cannot work."""
+    datasets = tuple(_dataset(entry, i, config) for i, entry in enumerate(config["datasets"]))
+    grid = Grid(
+        config=config,
+        datasets=datasets,
+        anomaly_pools=(),
+        models=tuple(_model(entry, i, config) for i, entry in enumerate(config["models"])),
+        glitches=tuple(g for i, entry in enumerate(config["glitches"]) for g in _glitches(entry, i)),
+        estimators=_methods("estimator", config),
+        signals=_methods("signal", config),
+        detectors=_methods("detector", config),
+        figures=_methods("figure", config),
+    )
+    _check_unique(grid)
+    _check_plugin_names(grid)
+    _check_training(grid)
+    _check_combinations(grid)
+    _check_ranking(grid)
+    return _with_anomaly_pools(grid)
+
+
+def _plugin(kind: str, entry: dict[str, Any], where: str) -> Plugin:
+    if not entry.get("name") and "path" not in entry:
+        raise UserError(f"{where}: the entry lacks the key 'name'.")
+    return registry.load(kind, entry.get("name", ""), entry.get("path"), where)
+
+
+def _dataset(entry: dict[str, Any], index: int, config: dict[str, Any]) -> Dataset:
+    where = f"config: datasets[{index}]"
+    if not entry.get("name"):
+        raise UserError(f"{where}: the entry lacks the key 'name', the data set's id in the tables.")
+    plugin = registry.load("dataset", entry.get("loader", entry["name"]), entry.get("path"), where)
+    given = {k: v for k, v in entry.items() if k not in ("name", "loader", "subset", "anomaly_source", "path")}
+    plugin.check_parameters(given, where, ("name", "loader", "subset", "anomaly_source", "path"))
+    files = plugin.info["files"]
+    for key in set(files) & set(given):
+        if not isinstance(given[key], str):
+            raise UserError(f"{where}.{key}: {given[key]!r} must be a file name.")
+    paths = {k: str(Path(config["data_dir"]) / v) for k, v in given.items() if k in files}
+    params = {k: v for k, v in given.items() if k not in files}
+    try:
+        description = plugin.info["inspect"](**params, **paths)
+    except UserError as error:
+        raise UserError(f"{where} ({entry.get('name')}): {error}") from error
+    dataset = Dataset(
+        id=entry["name"],
+        plugin=plugin,
+        params=params,
+        paths=paths,
+        description=description,
+        subset=entry.get("subset", config["subset"]),
+        anomaly_source=entry.get("anomaly_source", plugin.info["anomaly_source"]),
+    )
+    _check_subset(dataset, config["validation"], where)
+    return dataset
+
+
+def _check_subset(dataset: Dataset, validation: float, where: str) -> None:
+    d = dataset.description
+    sizes = part_sizes(dataset.subset, validation, d.n_samples)
+    if min(sizes) < d.n_classes:
+        raise UserError(
+            f"{where} ({dataset.id}): a subset of {sum(sizes)} samples with 'validation: {validation:g}' leaves a part "
+            f"of {min(sizes)} samples for {d.n_classes} classes; both training and validation need one a class: "
+            "use a larger 'subset' or another 'validation'."
+        )
+    if d.class_counts and min(d.class_counts) < 2:
+        rare = [c for c, count in enumerate(d.class_counts) if count < 2]
+        raise UserError(f"{where} ({dataset.id}): classes {rare} have fewer than two samples; remove or merge them.")
+
+
+def _model(entry: dict[str, Any], index: int, config: dict[str, Any]) -> Model:
+    where = f"config: models[{index}]"
+    plugin = _plugin("model", entry, where)
+    own = ("name", "id", "trained", "weights", "input_size", "path", *SETTINGS)
+    params = {k: v for k, v in entry.items() if k not in own}
+    plugin.check_parameters(params, where, own)
+    trained, weights = entry["trained"], entry.get("weights", "")
+    if trained not in plugin.info["trained"]:
+        allowed = ", ".join(plugin.info["trained"])
+        raise UserError(f"{where}: model '{plugin.name}' cannot be trained as '{trained}'; allowed: {allowed}.")
+    if entry.get("input_size") and plugin.info["modality"] != "image":
+        raise UserError(f"{where}: 'input_size' resizes images, and '{plugin.name}' reads a {plugin.info['modality']}.")
+    if trained != "all" and not weights:
+        raise UserError(
+            f"{where}: 'trained: {trained}' freezes layers, which needs 'weights' to fill them; add a file."
+        )
+    digest = ""
+    if weights:
+        path = Path(config["weights_dir"]) / weights
+        if not path.is_file():
+            raise UserError(f"{where}: the weights file '{path}' does not exist; check 'weights' and 'weights_dir'.")
+        with open(path, "rb") as file:
+            digest = file_digest(file, "blake2b").hexdigest()
+        weights = str(path)
+    settings = {key: entry[key] for key in SETTINGS}
+    return Model(
+        entry.get("id", plugin.name), plugin, params, trained, weights, digest, entry.get("input_size"), settings
+    )
+
+
+def _glitches(entry: dict[str, Any], index: int) -> list[Glitch]:
+    """The glitches of one config entry: one, or one a ratio."""
+    where = f"config: glitches[{index}]"
+    if "parts" in entry:
+        if set(entry) != {"id", "parts"}:
+            raise UserError(
+                f"{where}: a mixture has the keys 'id' and 'parts' and no others; found: {', '.join(entry)}."
+            )
+        parts = tuple(_part(part, f"{where}.parts[{i}]") for i, part in enumerate(entry["parts"]))
+        return [Glitch(entry["id"], parts, _total(parts))]
+    if "name" not in entry and "path" not in entry:
+        raise UserError(f"{where}: the entry lacks the key 'name' (or 'id' and 'parts' for a mixture).")
+    ratios = entry.get("ratio")
+    sweep = [{"ratio": r} for r in ratios] if isinstance(ratios, list) else [{}]
+    base = {k: v for k, v in entry.items() if k != "id"}
+    parts = [_part(base | one, where) for one in sweep]
+    return [Glitch(entry.get("id", part.id), (part,), _total((part,))) for part in parts]
+
+
+def _part(entry: dict[str, Any], where: str) -> Method:
+    plugin = _plugin("glitch", entry, where)
+    params = {k: v for k, v in entry.items() if k not in ("name", "path")}
+    plugin.check_parameters(params, where, ("name", "path"))
+    return Method(plugin.name, plugin, params)
+
+
+def _total(parts: tuple[Method, ...]) -> float:
+    # as written in the config, so that .1 + .2 is .3
+    return float(sum(Fraction(str(part.params.get("ratio", 0))) for part in parts))
+
+
+def _methods(kind: str, config: dict[str, Any]) -> tuple[Method, ...]:
+    methods = []
+    for index, entry in enumerate(config[f"{kind}s"]):
+        where = f"config: {kind}s[{index}]"
+        plugin = _plugin(kind, entry, where)
+        params = {k: v for k, v in entry.items() if k not in ("name", "id", "path")}
+        plugin.check_parameters(params, where, ("name", "id", "path"))
+        methods.append(Method(entry.get("id", plugin.name), plugin, params))
+    return tuple(methods)
+
+
+def _check_unique(grid: Grid) -> None:
+    lists = {
+        "datasets": [d.id for d in grid.datasets],
+        "models": [m.id for m in grid.models],
+        "glitches": [g.label for g in grid.glitches],
+        "estimators": [m.id for m in grid.estimators],
+        "signals and detectors": [m.id for m in (*grid.signals, *grid.detectors)],
+        "figures": [m.id for m in grid.figures],
+    }
+    for name, ids in lists.items():
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        if twice:
+            key = "name" if name == "datasets" else "id"
+            raise UserError(f"config: {name}: '{twice[0]}' stands there twice; give each entry its own '{key}'.")
+
+
+def _check_plugin_names(grid: Grid) -> None:
+    """Jobs find plug-ins by kind and name, so that a name must mean one file."""
+    parts = (part for glitch in grid.glitches for part in glitch.parts)
+    origins: dict[tuple[str, str], Any] = {}
+    for entry in (
+        *grid.datasets,
+        *grid.models,
+        *parts,
+        *grid.estimators,
+        *grid.signals,
+        *grid.detectors,
+        *grid.figures,
+    ):
+        plugin = entry.plugin
+        other = origins.setdefault((plugin.kind, plugin.name), plugin.origin)
+        if other != plugin.origin:
+            raise UserError(
+                f"config: '{plugin.origin}' and '{other}' both define {plugin.kind} '{plugin.name}'; rename one."
+            )
+
+
+def _check_training(grid: Grid) -> None:
+    for index, rule in enumerate(grid.config["training"]):
+        for key, known in (("dataset", [d.id for d in grid.datasets]), ("model", [m.id for m in grid.models])):
+            if key in rule and rule[key] not in known:
+                raise UserError(
+                    f"config: training[{index}].{key}: '{rule[key]}' is not in this grid"
+                    f"{registry.suggestion(rule[key], known)}; there are: {', '.join(known)}."
+                )
+
+
+def _check_combinations(grid: Grid) -> None:
+    paired = {d.id for d, _ in grid.pairs()}, {m.id for _, m in grid.pairs()}
+    for dataset in grid.datasets:
+        if dataset.id not in paired[0]:
+            raise UserError(
+                f"config: datasets: no model of 'models' reads '{dataset.id}' ({dataset.description.modality})."
+            )
+    for model in grid.models:
+        if model.id not in paired[1]:
+            raise UserError(
+                f"config: models: '{model.id}' reads data of kind '{model.plugin.info['modality']}', and no data set "
+                "of this grid is such; remove it or add one."
+            )
+    for glitch in grid.glitches:
+        if not any(glitch.applies_to(d) for d in grid.datasets):
+            raise UserError(
+                f"config: glitches: '{glitch.id}' applies to no data set of this grid; remove it or add one."
+            )
+    for ratio in grid.config["validation_ratios"]:
+        if ratio > grid.config["validation"]:
+            raise UserError(
+                f"config: validation_ratios: {ratio:g} is more than the share that it is taken from, "
+                f"'validation: {grid.config['validation']:g}'."
+            )
+
+
+def _check_ranking(grid: Grid) -> None:
+    known = [m.id for m in (*grid.signals, *grid.detectors)]
+    if grid.config["ranking"] not in known:
+        raise UserError(
+            f"config: ranking: '{grid.config['ranking']}' is none of this grid's signals and detectors; "
+            f"there are: {', '.join(known)}."
+        )
+
+
+def _with_anomaly_pools(grid: Grid) -> Grid:
+    """Add the data sets that are needed for their anomalies only."""
+    pools: dict[str, Dataset] = {}
+    if not any(g.needs_anomaly_source for g in grid.glitches):
+        return grid
+    own = {d.id for d in grid.datasets}
+    for index, dataset in enumerate(grid.datasets):
+        if not any(g.needs_anomaly_source and g.applies_to(dataset) for g in grid.glitches):
+            continue
+        where, name = f"config: datasets[{index}] ({dataset.id})", dataset.anomaly_source
+        if not name:
+            raise UserError(f"{where}: add 'anomaly_source', the data set that its far anomalies come from.")
+        if name == dataset.id:
+            raise UserError(f"{where}: 'anomaly_source: {name}' is the data set itself; name another one.")
+        if name not in own and name not in pools:
+            plugin = registry.load("dataset", name, where=f"{where}.anomaly_source")
+            plugin.check_parameters({}, f"{where}.anomaly_source")
+            pools[name] = Dataset(name, plugin, {}, {}, plugin.info["inspect"](), 1.0, "")
+        source = pools.get(name) or grid.pool(name)
+        if source.description.modality != dataset.description.modality:
+            raise UserError(f"{where}: the anomaly source '{name}' is a {source.description.modality} data set.")
+    return Grid(**{**vars(grid), "anomaly_pools": tuple(pools.values())})

@@ -12,9 +12,14 @@ localrules:
 rule all:
     input:
         [run.manifest("figure", name) for name in run.names("figure")],
-        figure_files(),
-        tables=run.manifest("evaluate", "tables"),
+        [
+            f"{run.figures}/{name}.{kind}"
+            for name in run.names("figure")
+            for kind in ("pdf", "png")
+        ],
+        TABLES,
+        manifest=run.manifest("evaluate", "tables"),
     message:
         "Checking that no cell failed"
     shell:
-        "{sys.executable:q} -m glitchmark.summary {input.tables:q}"
+        "{sys.executable:q} -m glitchmark.summary {input.manifest:q}"

@@ -38,12 +38,12 @@ class Project:
     folder: Path
     configfile: Path = ROOT / "config" / "smoke.yaml"
 
-    def run(self, *config: str, cores: int = 2, hash_seed: str = "random", check: bool = True, **keys):
+    def run(self, *config: str, cores: int = 2, hash_seed: str = "random", check: bool = True, more=(), **keys):
         """snakemake on the smoke grid; config: key=value settings, keys: settings whose value is JSON."""
         settings = [*config, *(f"{key}={json.dumps(value)}" for key, value in keys.items())]
         command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--snakefile", str(ROOT / "Snakefile")]
         command += ["--directory", str(self.folder), "--configfile", str(self.configfile)]
-        command += ["--config", *settings] if settings else []
+        command += [*more, "--config", *settings] if settings else list(more)
         environment = os.environ | {"PYTHONHASHSEED": hash_seed, "COLUMNS": "200"}
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
         if check:

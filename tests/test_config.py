@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import save_file
 
 from glitchmark import registry
 from glitchmark.chunks import Workflow
@@ -665,8 +666,8 @@ def test_a_data_file_s_content_and_not_its_name_is_in_the_keys(tmp_path):
 
 
 def test_weights_content_and_not_their_name_is_in_the_keys(tmp_path):
-    for name, content in {"a": b"1", "b": b"1", "c": b"2"}.items():
-        (tmp_path / name).write_bytes(content)
+    for name, content in {"a": 1, "b": 1, "c": 2}.items():
+        save_file({"w": np.array([content])}, tmp_path / name)
     a, b, c = (
         keys(workflow({"weights_dir": str(tmp_path), "models": [RESNET | {"trained": "head", "weights": name}, MLP]}))
         for name in "abc"

@@ -20,7 +20,7 @@ def block(language, holding):
 def test_a_signal_in_one_file(project):
     (project.folder / "my_signal.py").write_text(block("python", "my_signal"))
     project.run(seeds=[0], datasets=["wine"], models=["mlp"], glitches=["none"], detectors=[], figures=[],
-                signals=["si", "cfrank", "./my_signal.py"])  # fmt: skip
+                signals=["si", "cnci", "./my_signal.py"])  # fmt: skip
     assert "rank_my_signal" in (project.results / "ranked" / "wine-mlp.csv").read_text()
 
 

@@ -281,3 +281,57 @@ def test_a_users_own_file_is_scored_without_truth(project):
     np.savez(project.folder / "mine.npz", x=x, y=y, class_names=["ant", "bee", "cat"])
     project.run()
     assert "pool" in {r["stage"] for r in computed(project, before)}
+
+
+def test_a_dry_run_changes_nothing(copy):
+    before = {p: p.stat().st_mtime_ns for p in (copy.folder / "results").rglob("*")}
+    done = copy.run("retry_failed=true", seeds=[1, 2], more=["--dry-run"])
+    assert "train" in done.stdout + done.stderr
+    assert {p: p.stat().st_mtime_ns for p in (copy.folder / "results").rglob("*")} == before
+
+
+def test_a_lost_table_is_written_again(copy):
+    before = copy.entries()
+    text = (copy.results / "metrics.parquet").read_bytes()
+    (copy.results / "metrics.parquet").unlink()
+    copy.run()
+    assert (copy.results / "metrics.parquet").read_bytes() == text
+    assert computed(copy, before) == []
+
+
+def test_tables_follow_the_config_there_and_back(copy):
+    text = (copy.results / "metrics.parquet").read_bytes()
+    copy.run(seeds=[0])
+    assert (copy.results / "metrics.parquet").read_bytes() != text
+    before = copy.entries()
+    copy.run()
+    assert (copy.results / "metrics.parquet").read_bytes() == text
+    assert computed(copy, before) == []
+
+
+def test_code_edited_during_a_run_is_not_stored_under_the_old_key(copy):
+    """A job that starts after the edit refuses; the next run has the new key."""
+    write_signal(copy)
+    copy.run(signals=signals("./my_signal.py"))
+    (order,) = (copy.results / "plan" / "score").glob("my_signal-*.json")
+    keys = [node["key"] for node in json.loads(order.read_text())["nodes"]]
+    for key in keys:
+        shutil.rmtree(copy.folder / "results" / "store" / key)
+    write_signal(copy, expression="influence.class_sums().total.min(axis=1)")
+    job = [sys.executable, "-m", "glitchmark.job", str(order.relative_to(copy.folder)), "manifest.json"]
+    done = subprocess.run(job, cwd=copy.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "edited since this run was planned" in done.stderr
+    assert not set(keys) & set(copy.entries())
+
+
+def test_a_helper_beside_a_plug_in_counts_as_its_code(copy):
+    (copy.folder / "my_helper.py").write_text("SIGN = 1\n")
+    write_signal(copy, expression="SIGN * influence.class_sums().total.max(axis=1)")
+    path = copy.folder / "my_signal.py"
+    path.write_text(path.read_text().replace("from glitchmark", "from my_helper import SIGN\nfrom glitchmark"))
+    copy.run(signals=signals("./my_signal.py"))
+    before = copy.entries()
+    (copy.folder / "my_helper.py").write_text("SIGN = -1\n")
+    copy.run(signals=signals("./my_signal.py"))
+    assert len(computed(copy, before)) == 10

@@ -3,18 +3,19 @@
 A chunk's job reads its *order*, ``<results>/<run>/plan/<stage>/<name>-<digest>.json``, computes the keys that the
 store lacks, and writes its *manifest*, ``<results>/<run>/manifests/<stage>/<name>-<digest>.json``. The digest is that
 of all that the results depend on: where the manifest is there, there is nothing to do, whatever any file's time.
-The jobs that write tables and figures overwrite those of another config, so their manifests have one name for all.
+The jobs that write tables and figures overwrite those of another config, and remove the manifests that say those are
+there.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from glitchmark import registry
 from glitchmark.manifests import read_manifest
 from glitchmark.plan import Node, Plan, canonical, code, fingerprint
+from glitchmark.registry import Plugin
 from glitchmark.resolve import resolve
 from glitchmark.store import Store, write_text
 
@@ -56,8 +57,7 @@ class Workflow:
 
     def manifest(self, stage: str, name: str) -> str:
         """Path of a chunk's manifest."""
-        digest = "" if stage in ("evaluate", "figure") else f"-{self.chunks[stage, name].digest}"
-        return f"{self.folder}/manifests/{stage}/{name}{digest}.json"
+        return f"{self.folder}/manifests/{stage}/{name}-{self.chunks[stage, name].digest}.json"
 
     def upstream(self, stage: str, name: str) -> list[str]:
         """The manifests that must be there before a chunk's job can start."""
@@ -78,15 +78,12 @@ class Workflow:
         keys = sorted(self.plan.nodes)
         write_text(self.folder / "plan" / "keys.json", json.dumps(keys, indent=0) + "\n")
 
-    def forget_outdated(self) -> None:
-        """Remove the manifests that do not tell the truth: of another order, or naming keys that the store has lost.
-
-        With ``retry_failed``, recorded failures are removed as well. Snakemake then runs these chunks, and they
-        compute what is missing.
-        """
-        there = self.store.keys()
-        for (stage, name), chunk in self.chunks.items():
-            path = Path(self.manifest(stage, name))
+    def forget_lost(self) -> None:
+        """Remove the manifests that name results which the store has lost, and with ``retry_failed`` the recorded
+        failures. Snakemake then runs these chunks and the tables, and they compute what is missing."""
+        there, stale = self.store.keys(), False
+        for chunk in self.chunks:
+            path = Path(self.manifest(*chunk))
             manifest = read_manifest(path)
             if manifest is None:
                 continue
@@ -94,8 +91,11 @@ class Workflow:
             for key in sorted(retried & there):
                 self.store.remove(key)
                 there.remove(key)
-            if manifest["digest"] != chunk.digest or retried or not there.issuperset(manifest["keys"]):
+            if retried or not there.issuperset(manifest["keys"]):
                 path.unlink()
+                stale = True
+        if stale:
+            Path(self.manifest("evaluate", "tables")).unlink(missing_ok=True)
 
     def missing(self) -> int:
         """How many of the run's results the store lacks."""
@@ -130,7 +130,6 @@ class Workflow:
             for i in range(0, len(nodes), step):
                 parts.append((stage, f"{group}-{i // step}" if stage in SPREAD else group, nodes[i : i + step]))
         home = {node.key: (stage, name) for stage, name, nodes in parts for node in nodes}
-        plugins = registry.files()
         chunks = []
         for stage, name, nodes in parts:
             order = {
@@ -139,15 +138,16 @@ class Workflow:
                 "identity": [node.key for node in nodes],
                 "store": str(self.store.folder),
                 "threads": self.config["threads"],
-                "plugins": plugins,
-                "nodes": [{"key": n.key, "spec": n.spec, "inputs": n.inputs, "paths": n.paths} for n in nodes],
+                "plugins": _files(plugin for node in nodes for plugin in node.plugins),
+                "nodes": [_node_order(node) for node in nodes],
             }
             upstream = sorted({home[key] for node in nodes for key in node.inputs.values()})
             chunks.append(Chunk(stage, name, order, tuple(upstream)))
         return chunks
 
     def _table_chunk(self, cells: list[Chunk]) -> Chunk:
-        settings = {key: self.config[key] for key in ("validation", "validation_ratios", "ranking")}
+        settings = {key: self.config[key] for key in ("validation", "validation_ratios")}
+        settings["ranking"] = self.grid.ranking
         measured = [asdict(m) for m in self.plan.measurements]
         nodes = list(self.plan.nodes)
         order = {
@@ -174,9 +174,21 @@ class Workflow:
                     method.params,
                     code("glitchmark.figures.__main__", method.plugin.origin),
                 ],
-                "plugins": registry.files(),
+                "plugins": _files([method.plugin]),
                 "figure": {"name": method.plugin.name, "params": method.params},
                 "folder": str(self.folder),
             }
             chunks.append(Chunk("figure", method.id, order, ((tables.stage, tables.name),)))
         return chunks
+
+
+def _files(plugins: Iterable[Plugin]) -> list[tuple[str, str]]:
+    """(kind, path) of the plug-ins that a job must load from files outside the package."""
+    return sorted({(p.kind, str(p.origin)) for p in plugins if isinstance(p.origin, Path)})
+
+
+def _node_order(node: Node) -> dict[str, Any]:
+    """What a job must know of a node."""
+    names = ("key", "spec", "inputs", "paths", "code", "libraries")
+    origins = [[isinstance(origin, Path), str(origin)] for origin in node.origins]
+    return {name: getattr(node, name) for name in names} | {"origins": origins}

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -60,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
 def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="lay these files over config.yaml")
     parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="set single keys")
+
+
+def is_dry_run(arguments: list[str]) -> bool:
+    """Whether snakemake's command line asks for a dry run; a workflow file cannot ask Snakemake."""
+    return any(re.fullmatch(r"--dry-?run|-[a-zA-Z]*n[a-zA-Z]*", argument) for argument in arguments)
 
 
 def _root() -> Path:

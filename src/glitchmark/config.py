@@ -1,6 +1,7 @@
 """Reading a config: merging, defaults and types from the schema, one clear sentence for what is wrong."""
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def validated(config: dict[str, Any], root: Path) -> dict[str, Any]:
     """The config with the schema's defaults filled in. Raises UserError for the first thing that is wrong."""
     schema = yaml.safe_load((root / SCHEMA).read_text())
     config = json.loads(json.dumps(config, default=str))  # a copy, free of Snakemake's types
+    _check_finite(config, "")
     for key in ENTRY_LISTS:
         entries = config.setdefault(key, schema["properties"][key]["default"])
         config[key] = [_written_out(e) for e in entries] if isinstance(entries, list) else entries
@@ -64,6 +66,18 @@ def _merged(base: Any, overlay: Any) -> Any:
     return overlay
 
 
+def _check_finite(value: Any, where: str) -> None:
+    """NaN and infinity pass every limit of a schema."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"config: {where.lstrip('.')}: {value} is not allowed; give a finite number.")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_finite(item, f"{where}.{key}")
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            _check_finite(item, f"{where}[{index}]")
+
+
 def _written_out(entry: Any) -> Any:
     """An entry's short form, a name or the path of a plug-in file, as a mapping."""
     if not isinstance(entry, str):
@@ -81,7 +95,10 @@ def retyped(value: Any) -> Any:
         return value
     if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)e[+-]?\d+", value):
         return float(value)  # 1e-2, which YAML takes for text
-    return yaml.safe_load(value) if value else value
+    try:
+        return yaml.safe_load(value) if value else value
+    except yaml.YAMLError as error:
+        raise UserError(f"--config: {value!r} is not valid YAML: {' '.join(str(error).split())}.") from error
 
 
 def _with_defaults(schema: dict[str, Any]) -> Draft202012Validator:

@@ -101,6 +101,12 @@ class Grid:
                 settings |= {key: rule[key] for key in SETTINGS if key in rule}
         return settings
 
+    @property
+    def ranking(self) -> str:
+        """The method that orders the ranked lists."""
+        known = [method.id for method in (*self.signals, *self.detectors)]
+        return self.config["ranking"] or ("cfrank" if "cfrank" in known else known[0])
+
     def pool(self, name: str) -> Dataset:
         """The data set or anomaly pool with this id."""
         return next(d for d in (*self.datasets, *self.anomaly_pools) if d.id == name)

@@ -9,6 +9,12 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from glitchmark.store import Store
+
+Order = dict[str, Any]
 
 
 def main(order_path: str, manifest_path: str) -> int:
@@ -19,57 +25,65 @@ def main(order_path: str, manifest_path: str) -> int:
         os.environ[name] = str(order["threads"])
     from glitchmark.errors import UserError
     from glitchmark.manifests import write_manifest
-    from glitchmark.store import DamagedEntry, Store
+    from glitchmark.store import Store, mending
 
     store = Store(order["store"])
-    try:
-        failed = {n["key"]: f for n in order["nodes"] if (f := _ensure(store, order, n)) is not None}
-    except UserError as error:
-        print(f"glitchmark: {order['stage']} {order['chunk']}: {error}", file=sys.stderr)
-        return 2
-    except DamagedEntry as error:
-        store.remove(error.key)
-        print(f"glitchmark: {error}; the entry was removed. Run again to compute it anew.", file=sys.stderr)
-        return 1
-    write_manifest(manifest_path, order_path, [n["key"] for n in order["nodes"]], failed)
+    with mending(store):
+        missing = [node for node in order["nodes"] if node["key"] not in store]
+        try:
+            compute = _load(order, missing) if missing else None
+        except UserError as error:
+            print(f"glitchmark: {order['stage']} {order['chunk']}: {error}", file=sys.stderr)
+            return 2
+        for node in missing:
+            _put(store, order, node, compute)
+        failures = {node["key"]: store.open(node["key"]).failure for node in order["nodes"]}
+    failed = {key: reason for key, reason in failures.items() if reason is not None}
+    write_manifest(manifest_path, order_path, list(failures), failed)
     return 0
 
 
-def _ensure(store, order: dict, node: dict) -> str | None:
-    """Compute a node unless it is there; returns the reason if it failed, now or before."""
+def _load(order: Order, nodes: list[dict]) -> Any:
+    """The stage's compute function, with the plug-in files loaded; refuses code that is not the plan's.
+
+    A result's key covers the code as it was when the plan was made, so an edit since then must not be stored under it.
+    """
+    from glitchmark import registry, sources
+    from glitchmark.errors import UserError
+
+    for kind, path in order["plugins"]:
+        registry.load(kind, "", path)
+    stage = importlib.import_module(f"glitchmark.stages.{order['stage']}")
+    for origins, digest in {(tuple(map(tuple, node["origins"])), node["code"]) for node in nodes}:
+        if sources.digest(*(Path(name) if is_file else name for is_file, name in origins)) != digest:
+            raise UserError("the code was edited since this run was planned; run again.")
+    return stage.compute
+
+
+def _put(store: "Store", order: Order, node: dict, compute: Any) -> None:
+    """Compute a node and store it, or the reason why it failed."""
     from glitchmark.errors import CellError, UserError
     from glitchmark.store import DamagedEntry, UpstreamFailure
 
-    if node["key"] in store:
-        return store.open(node["key"]).failure
-    record = {"stage": order["stage"], "spec": node["spec"], "inputs": node["inputs"], "provenance": _provenance()}
     start, cpu = time.perf_counter(), time.process_time()
+    arrays, info, failure, trace = {}, {}, None, ""
     try:
         inputs = {name: store.get(key) for name, key in node["inputs"].items()}
-        arrays, info = _compute(order, node, inputs)
-        failure, trace = None, ""
-    except (UserError, DamagedEntry, OSError, MemoryError):
-        raise  # not this cell's fault alone: the job ends, what it computed stays
-    except (UpstreamFailure, CellError) as error:
-        arrays, info, failure, trace = {}, {}, str(error), ""
+        arrays, info = compute(node["spec"], inputs, {"threads": order["threads"], "paths": node["paths"]})
+    except DamagedEntry:
+        raise  # not this cell's fault: see store.mending
+    except (UpstreamFailure, CellError, UserError) as error:
+        failure = str(error)
     except (Exception, SystemExit) as error:  # a plug-in that calls sys.exit() fails its cell, not its siblings
-        arrays, info, failure, trace = {}, {}, f"{type(error).__name__}: {error}", traceback.format_exc()
+        failure, trace = f"{type(error).__name__}: {error}", traceback.format_exc()
     cost = {
         "seconds": time.perf_counter() - start,
         "cpu_seconds": time.process_time() - cpu,
         "peak_memory_mb": _peak_memory_mb(),  # of the process so far: the cells of a job share it
     }
-    store.put(node["key"], arrays, info, failure=failure, trace=trace, cost=cost, **record)
-    return failure
-
-
-def _compute(order: dict, node: dict, inputs: dict) -> tuple[dict, dict]:
-    from glitchmark import registry
-
-    for kind, path in order["plugins"]:
-        registry.load(kind, "", path)
-    stage = importlib.import_module(f"glitchmark.stages.{order['stage']}")
-    return stage.compute(node["spec"], inputs, {"threads": order["threads"], "paths": node["paths"]})
+    record = {"stage": order["stage"], "spec": node["spec"], "inputs": node["inputs"], "cost": cost}
+    provenance = _provenance() | {name: node[name] for name in ("code", "libraries")} | {"threads": order["threads"]}
+    store.put(node["key"], arrays, info, failure=failure, trace=trace, provenance=provenance, **record)
 
 
 def _peak_memory_mb() -> float:
@@ -77,7 +91,7 @@ def _peak_memory_mb() -> float:
     return peak / (1024**2 if sys.platform == "darwin" else 1024)  # bytes there, kilobytes elsewhere
 
 
-def _provenance() -> dict[str, str]:
+def _provenance() -> dict[str, Any]:
     return {
         "host": platform.node(),
         "platform": platform.platform(),

@@ -13,6 +13,14 @@ def write_manifest(path: str | Path, order_path: str | Path, keys: list[str], fa
     write_text(Path(path), json.dumps({"digest": digest, "keys": keys, "failed": failed}, indent=0) + "\n")
 
 
+def replace_manifests(path: str | Path, order_path: str | Path, failed: dict[str, str]) -> None:
+    """Write the manifest of a job that overwrites files of its siblings, "<name>-<digest>.json", in place of theirs."""
+    path = Path(path)
+    for other in path.parent.glob(f"{path.stem.rsplit('-', 1)[0]}-*.json"):
+        other.unlink()
+    write_manifest(path, order_path, [], failed)
+
+
 def read_manifest(path: str | Path) -> dict[str, Any] | None:
     """A manifest's content; None if there is none or it is unreadable, so that its job runs again."""
     try:

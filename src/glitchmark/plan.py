@@ -5,9 +5,11 @@ and the keys of its inputs. All of it is known before anything runs.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from glitchmark import sources
@@ -19,7 +21,8 @@ from glitchmark.registry import Plugin
 class Node:
     """One result of one stage. group: names the job that computes it, with its siblings.
 
-    spec: goes into the key. paths: of files whose digests are in the spec; they do not.
+    spec: goes into the key. paths: of files whose digests are in the spec; they do not. origins: the modules and
+    plug-in files that compute it; code and libraries: their digest and the versions of what they import.
     """
 
     key: str
@@ -27,7 +30,11 @@ class Node:
     group: str
     spec: dict[str, Any]
     inputs: dict[str, str]
-    paths: dict[str, str] = field(default_factory=dict)
+    paths: dict[str, str]
+    plugins: tuple[Plugin, ...]
+    origins: tuple[str | Path, ...]
+    code: str
+    libraries: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -198,11 +205,13 @@ class Plan:
         plugins: list[Plugin],
         paths: dict[str, str] | None = None,
     ) -> str:
-        origins = dict.fromkeys([f"glitchmark.stages.{stage}", *(plugin.origin for plugin in plugins)])
+        origins = tuple(dict.fromkeys([f"glitchmark.stages.{stage}", *(plugin.origin for plugin in plugins)]))
+        digest, libraries = code(*origins)
+        libraries = libraries | {name: version(name) for p in plugins for name in p.info.get("requires", ())}
         # one thread or two may differ in the last bits of a matrix product
-        covered = [stage, spec, inputs, *code(*origins), self.config["threads"]]
-        key = fingerprint(canonical(covered))
-        self.nodes.setdefault(key, Node(key, stage, group, spec, inputs, paths or {}))
+        key = fingerprint(canonical([stage, spec, inputs, digest, libraries, self.config["threads"]]))
+        node = Node(key, stage, group, spec, inputs, paths or {}, tuple(plugins), origins, digest, libraries)
+        self.nodes.setdefault(key, node)
         return key
 
     def _measure(

@@ -8,9 +8,11 @@ import importlib
 import importlib.util
 import inspect
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -115,18 +117,18 @@ def load(kind: str, name: str, path: str | Path | None = None, where: str = "con
     return _marked(importlib.import_module(f"{PACKAGES[kind]}.{name}"), kind, f"the module of {kind} '{name}'")
 
 
-def files() -> list[list[str]]:
-    """[kind, path] of every plug-in that was loaded from a file, for a job to load them again."""
-    return [[kind, str(found.origin)] for (kind, _), found in sorted(_loaded_files.items())]
-
-
 def _load_file(kind: str, path: Path, where: str) -> Plugin:
     if not path.is_file():
         raise UserError(f"{where}: the plug-in file '{path}' does not exist; give a path relative to the project root.")
     if path.suffix != ".py":
         raise UserError(f"{where}: the plug-in file '{path}' must be a .py file.")
-    spec = importlib.util.spec_from_file_location(f"glitchmark_plugin_{path.stem}", path)
+    path = path.resolve()
+    name = f"glitchmark_plugin_{blake2b(str(path).encode(), digest_size=8).hexdigest()}"
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # as an import would: dataclasses and inspect look there
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # as for a script: helpers beside it can be imported
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:

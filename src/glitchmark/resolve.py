@@ -8,6 +8,8 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from glitchmark import registry
 from glitchmark.datasets._splits import part_sizes
 from glitchmark.errors import UserError
@@ -108,6 +110,11 @@ def _model(entry: dict[str, Any], index: int, config: dict[str, Any]) -> Model:
         path = Path(config["weights_dir"]) / weights
         if not path.is_file():
             raise UserError(f"{where}: the weights file '{path}' does not exist; check 'weights' and 'weights_dir'.")
+        try:
+            with safe_open(path, "numpy") as file:
+                file.keys()
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{where}: the weights file '{path}' is no .safetensors file: {error}.") from error
         with open(path, "rb") as file:
             digest = file_digest(file, "blake2b").hexdigest()
         weights = str(path)
@@ -234,7 +241,7 @@ def _check_combinations(grid: Grid) -> None:
 
 def _check_ranking(grid: Grid) -> None:
     known = [m.id for m in (*grid.signals, *grid.detectors)]
-    if grid.config["ranking"] not in known:
+    if grid.config["ranking"] not in (None, *known):
         raise UserError(
             f"config: ranking: '{grid.config['ranking']}' is none of this grid's signals and detectors; "
             f"there are: {', '.join(known)}."

@@ -40,7 +40,7 @@ def _files(entries: tuple[str | Path, ...]) -> list[Path]:
         file = waiting.pop()
         if file not in seen:
             seen[file] = None
-            waiting += [f for name in _imports(file) for f in _module_files(name)]
+            waiting += [f for name in _imports(file) for f in (*_module_files(name), *_beside(file, name))]
     return sorted(seen)
 
 
@@ -62,6 +62,12 @@ def _module_files(name: str) -> tuple[Path, ...]:
             if file.is_file():
                 files.append(file)
     return tuple(files)
+
+
+def _beside(file: Path, name: str) -> list[Path]:
+    """The file of a module that lies beside a plug-in file, which can import it."""
+    helper = file.parent.joinpath(*name.split(".")).with_suffix(".py")
+    return [helper] if not file.is_relative_to(ROOT) and helper.is_file() else []
 
 
 @cache

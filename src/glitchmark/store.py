@@ -8,8 +8,10 @@ entry too: one with a ``failure`` and no arrays. Entries are written once and ne
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,16 @@ class Entry:
         self.arrays = Arrays(folder, record["digests"])
 
 
+@contextmanager
+def mending(store: "Store") -> Iterator[None]:
+    """End the process with one sentence where an entry turns out to be damaged, and remove it: run again to mend."""
+    try:
+        yield
+    except DamagedEntry as error:
+        store.remove(error.key)
+        sys.exit(f"glitchmark: {error}; the entry was removed. Run again to compute it anew.")
+
+
 class Store:
     """Results by key. Safe for concurrent writers: the first one to finish wins, and equal keys mean equal results."""
 
@@ -76,10 +88,8 @@ class Store:
         return (self.folder / key / "entry.json").is_file()
 
     def keys(self) -> set[str]:
-        """Every key in the store, failures included, with one listing of the folder."""
-        if not self.folder.is_dir():
-            return set()
-        return {e.name for e in os.scandir(self.folder) if e.is_dir() and not e.name.startswith(".")}
+        """Every key in the store, failures included."""
+        return {path.parent.name for path in self.folder.glob("[!.]*/entry.json")}
 
     def open(self, key: str) -> Entry:
         """The entry of ``key``, failed or not. Raises DamagedEntry if it is missing or unreadable."""

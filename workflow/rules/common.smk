@@ -5,6 +5,7 @@ from pathlib import Path
 
 from glitchmark import summary
 from glitchmark.chunks import Workflow
+from glitchmark.cli import is_dry_run
 from glitchmark.config import retyped, validated
 from glitchmark.errors import UserError
 from glitchmark.lock import hold
@@ -13,13 +14,14 @@ STARTED = time.time()
 try:
     settings = retyped(workflow.config_settings.config or {})
     run = Workflow(validated({**config, **settings}, Path(workflow.basedir)))
-    # jobs on other machines read this file as well; the lock is the main process's, and ends with it
-    lock = hold(run.config["results_dir"]) if workflow.is_main_process else None
+    # Jobs on other machines read this file as well, and so does a dry run: only a real run writes. Its lock ends with it.
+    if workflow.is_main_process and not is_dry_run(sys.argv[1:]):
+        lock = hold(run.config["results_dir"])
+        run.write_orders()
+        run.forget_lost()
 except UserError as error:
     print(f"glitchmark: {error}", file=sys.stderr)
     sys.exit(2)
-run.write_orders()
-run.forget_outdated()
 TO_DO = run.missing()
 
 
@@ -31,15 +33,6 @@ def needs(stage, chunk):
 def chunk_input(stage):
     """What a chunk's job needs first, as an input function."""
     return lambda wildcards: needs(stage, wildcards.chunk)
-
-
-def figure_files():
-    """What the run draws."""
-    return [
-        f"{run.figures}/{name}.{kind}"
-        for name in run.names("figure")
-        for kind in ("pdf", "png")
-    ]
 
 
 wildcard_constraints:

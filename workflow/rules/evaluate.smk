@@ -6,6 +6,7 @@ TABLES = [
         "samples.parquet",
         "series.parquet",
         "costs.parquet",
+        "metrics.csv",
     )
 ]
 

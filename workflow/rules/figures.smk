@@ -1,21 +1,26 @@
-# One job a figure.
-rule figure:
-    input:
-        chunk_input("figure"),
-    output:
-        pdf=report(
-            f"{run.figures}/{{chunk}}.pdf",
-            caption="../report/{chunk}.rst",
-            category="Figures",
-            labels={"figure": "{chunk}"},
-        ),
-        png=f"{run.figures}/{{chunk}}.png",
-        manifest=f"{run.folder}/manifests/figure/{{chunk}}.json",
-    resources:
-        mem_mb=1000,
-    params:
-        order=lambda wildcards: run.order("figure", wildcards.chunk),
-    message:
-        "Drawing {wildcards.chunk}"
-    shell:
-        "{sys.executable:q} -m glitchmark.figures {params.order:q} {output.pdf:q} {output.png:q} {output.manifest:q}"
+# One job a figure. A rule each, since a figure's files are called like the figure and its manifest like its key.
+for name in run.names("figure"):
+
+    rule:
+        name:
+            f"figure_{name}"
+        input:
+            needs("figure", name),
+            metrics=ancient(f"{run.folder}/metrics.parquet"),
+        output:
+            manifest=run.manifest("figure", name),
+            pdf=report(
+                f"{run.figures}/{name}.pdf",
+                caption=f"../report/{name}.rst",
+                category="Figures",
+                labels={"figure": name},
+            ),
+            png=f"{run.figures}/{name}.png",
+        resources:
+            mem_mb=1000,
+        params:
+            order=run.order("figure", name),
+        message:
+            f"Drawing {name}"
+        shell:
+            "{sys.executable:q} -m glitchmark.figures {params.order:q} {output.pdf:q} {output.png:q} {output.manifest:q}"

@@ -19,7 +19,7 @@ def inspect_npz(*, file: str, split: str = "") -> Description:
         shape, dtype = _header(archive, "x")
         y, class_names = _labels(file, archive, split, shape, dtype)
         if len(shape) == 2:
-            x = archive["x"]
+            x = _read(file, archive, "x", "x must be readable")
             _check_finite(file, x[archive["split"] == split] if split else x)
     with open(file, "rb") as handle:
         digest = file_digest(handle, "blake2b").hexdigest()
@@ -46,7 +46,7 @@ def npz(*, file: str, split: str = "") -> Pool:
     split: use only the rows whose ``split`` has this value; all rows if empty.
     """
     with _open(file) as archive:
-        x = archive["x"]
+        x = _read(file, archive, "x", "x must be readable")
         y, class_names = _labels(file, archive, split, x.shape, x.dtype)
         if split:
             x = x[archive["split"] == split]

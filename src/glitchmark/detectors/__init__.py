@@ -46,13 +46,16 @@ class Data:
         return self._readers[name]()
 
 
-def detector(name: str, *, targets: str, reads: tuple[str, ...], reference: str) -> Callable[[Callable], Callable]:
+def detector(
+    name: str, *, targets: str, reads: tuple[str, ...], requires: tuple[str, ...] = (), reference: str
+) -> Callable[[Callable], Callable]:
     """Mark a function ``(data, **parameters) -> scores`` as a detector; it returns what a signal returns.
 
-    reads: which of READS it needs; what it does not read does not make it run again.
+    reads: which of READS it needs; what it does not read does not make it run again. requires: distributions whose
+    version its scores depend on, besides those that its module imports.
     """
     check_targets(targets)
     unknown = set(reads) - set(READS)
     if unknown:
         raise ValueError(f"detector '{name}' reads {sorted(unknown)}; allowed: {READS}")
-    return plugin("detector", name, targets=targets, reads=tuple(reads), reference=reference)
+    return plugin("detector", name, targets=targets, reads=tuple(reads), requires=tuple(requires), reference=reference)

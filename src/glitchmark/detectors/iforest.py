@@ -5,7 +5,13 @@ import numpy as np
 from glitchmark.detectors import Data, detector
 
 
-@detector("iforest", targets="anomalous", reads=("inputs",), reference="Liu et al., ICDM 2008; PyOD")
+@detector(
+    "iforest",
+    targets="anomalous",
+    reads=("inputs",),
+    requires=("scikit-learn",),
+    reference="Liu et al., ICDM 2008; PyOD",
+)
 def iforest(data: Data, *, n_estimators: int = 100) -> np.ndarray:
     """PyOD's isolation forest with its default settings, on pixels or columns."""
     from pyod.models.iforest import IForest  # over a second to import

@@ -5,7 +5,13 @@ import numpy as np
 from glitchmark.detectors import Data, detector
 
 
-@detector("iforest_features", targets="anomalous", reads=("features",), reference="Liu et al., ICDM 2008; PyOD")
+@detector(
+    "iforest_features",
+    targets="anomalous",
+    reads=("features",),
+    requires=("scikit-learn",),
+    reference="Liu et al., ICDM 2008; PyOD",
+)
 def iforest_features(data: Data, *, n_estimators: int = 100) -> np.ndarray:
     """PyOD's isolation forest with its default settings, on the inputs of the model's last layer."""
     from pyod.models.iforest import IForest  # over a second to import

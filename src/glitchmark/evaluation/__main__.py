@@ -10,25 +10,35 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from glitchmark.evaluation.tables import Tables, ranked_lists
-from glitchmark.manifests import write_manifest
+from glitchmark.manifests import replace_manifests
+from glitchmark.store import mending
 
 
 def main(order_path: str, manifest_path: str) -> None:
     """Write metrics, samples, series and costs, and the ranked lists of data without known glitches."""
     order = json.loads(Path(order_path).read_text())
-    folder, tables = Path(order["folder"]), Tables(order)
+    tables = Tables(order)
+    with mending(tables.store):
+        failures = _write_tables(tables, Path(order["folder"]), order["settings"]["ranking"])
+    replace_manifests(manifest_path, order_path, failures)
+
+
+def _write_tables(tables: Tables, folder: Path, ranking: str) -> dict[str, str]:
+    """Write everything; returns key -> reason of what failed."""
     metrics = tables.metrics()
     _write_parquet(folder / "metrics.parquet", [metrics])
     _write_csv(folder / "metrics.csv", metrics)
     _write_parquet(folder / "samples.parquet", tables.samples())
     _write_parquet(folder / "series.parquet", [tables.series()])
     _write_parquet(folder / "costs.parquet", [tables.costs()])
+    for old in folder.glob("ranked/*.csv"):
+        old.unlink()
     unknown = list(tables.samples(controls_only=True))
     if unknown:
         (folder / "ranked").mkdir(exist_ok=True)
-        for name, ranked in ranked_lists(pd.concat(unknown), order["settings"]["ranking"]).items():
+        for name, ranked in ranked_lists(pd.concat(unknown), ranking).items():
             _write_csv(folder / "ranked" / f"{name}.csv", ranked)
-    write_manifest(manifest_path, order_path, [], tables.failures())
+    return tables.failures()
 
 
 def _write_parquet(path: Path, frames: Iterable[pd.DataFrame]) -> None:

@@ -41,6 +41,7 @@ class Tables:
 
     def metrics(self) -> pd.DataFrame:
         """metrics.parquet: a row a measurement."""
+        self._seen = self._metrics_by_method()
         rows = [row for measurement in self.measurements for row in self._metric_rows(measurement)]
         frame = pd.DataFrame(rows, columns=METRIC_COLUMNS)
         return frame.astype({"value": "float64", "ratio": "float64", "validation_ratio": "float64"})
@@ -115,6 +116,16 @@ class Tables:
             self._truth = (m["inject"], truth)
         return self._truth[1]
 
+    def _metrics_by_method(self) -> dict[str, set[str]]:
+        """Which metrics each method yields beyond detection, so that its failed cells are missing from none of them."""
+        extra = {"suggested": "repair_accuracy", "kind": "characterisation_accuracy"}
+        seen: dict[str, set[str]] = {}
+        for m in self.measurements:
+            if m["stage"] != "train":
+                arrays = self.store.open(m["key"]).arrays
+                seen.setdefault(m["labels"]["method"], set()).update(extra[name] for name in extra if name in arrays)
+        return seen
+
     def _metric_rows(self, m: dict[str, Any]) -> Iterator[dict[str, Any]]:
         entry = self.store.open(m["key"])
         base = {column: m["labels"][column] for column in CELL} | {
@@ -132,10 +143,8 @@ class Tables:
         for row, ratio in enumerate(ratios):
             base = base | {"validation_ratio": ratio}
             if entry.failure is not None:
-                if not m["labels"]["control"]:
-                    yield from (
-                        base | {"metric": name, "value": np.nan, "status": _status(entry)} for name in DETECTION
-                    )
+                names = [*DETECTION, *sorted(self._seen.get(m["labels"]["method"], set()) - set(DETECTION))]
+                yield from (base | {"metric": name, "value": np.nan, "status": _status(entry)} for name in names)
                 continue
             for group, metric, value, status in self._measured(m, entry, row):
                 yield base | {"class": group, "metric": metric, "value": value, "status": status}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from glitchmark import registry
-from glitchmark.manifests import write_manifest
+from glitchmark.manifests import replace_manifests
 
 
 def main(order_path: str, pdf: str, png: str, manifest_path: str) -> None:
@@ -22,7 +22,7 @@ def main(order_path: str, pdf: str, png: str, manifest_path: str) -> None:
         temporary = path.with_name(f".new-{path.name}")
         figure.savefig(temporary, format=path.suffix[1:], dpi=200, metadata=metadata)
         temporary.replace(path)
-    write_manifest(manifest_path, order_path, [], {})
+    replace_manifests(manifest_path, order_path, {})
 
 
 if __name__ == "__main__":

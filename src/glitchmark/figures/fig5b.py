@@ -1,15 +1,21 @@
 """KDD'25, Fig. 5b."""
 
-import pandas as pd
-from matplotlib.figure import Figure
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from glitchmark.figures import figure
-from glitchmark.figures._bars import COLOURS, grouped_bars, select
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 
 @figure("fig5b", title="Characterising mixed glitches", reference="Myrtakis et al., KDD 2025, Fig. 5b")
 def fig5b(metrics: pd.DataFrame, *, method: str = "cfrank", glitch: str = "mixed") -> Figure:
     """Share of the mislabeled and of the anomalous samples whose kind CFRank tells correctly."""
+    from glitchmark.figures._bars import COLOURS, grouped_bars, select  # over a second to import
+
     kinds = {"mislabeled": COLOURS["cnci"], "anomalous": COLOURS["pcid"]}
     rows = select(
         metrics,

@@ -28,8 +28,8 @@ class Cell:
 
     def network(self) -> Parts:
         """A fresh network with this cell's initial weights."""
-        cell = (self.spec["dataset"], self.spec["model"]["name"])
-        return build(self.spec["model"], self.shape, self.n_classes, self.spec["seed"], cell, self.weights)
+        cell, digest = (self.spec["dataset"], self.spec["model"]["name"]), self.spec["weights"]
+        return build(self.spec["model"], self.shape, self.n_classes, self.spec["seed"], cell, self.weights, digest)
 
 
 def prepare(spec, inputs, runtime) -> Cell:

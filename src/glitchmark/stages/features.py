@@ -18,6 +18,6 @@ def compute(spec, inputs, runtime):
     shape, size = image_shape(pool.shape[1:3], spec["input_size"]), spec["input_size"]
     n_classes = len(inputs["pool"].info["class_names"])
     # The seed draws the head alone, which no feature depends on: the rest comes from the weights file.
-    parts = build(spec["model"], shape, n_classes, 0, (), runtime["paths"]["weights"])
+    parts = build(spec["model"], shape, n_classes, 0, (), runtime["paths"]["weights"], spec["weights"])
     frozen, _ = parts.split(spec["trained"])
     return {name: forward(frozen, image_tensor(x, size)).numpy() for name, x in images.items()}, {}

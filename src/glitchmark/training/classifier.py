@@ -12,17 +12,24 @@ from glitchmark.training.weights import load_weights
 
 
 def build(
-    model: dict, shape: tuple[int, ...], n_classes: int, seed: int, cell: tuple[str, ...], weights: str | None
+    model: dict,
+    shape: tuple[int, ...],
+    n_classes: int,
+    seed: int,
+    cell: tuple[str, ...],
+    weights: str | None,
+    digest: str = "",
 ) -> Parts:
     """A network with its initial weights, a pure function of seed and cell; ``weights`` fill all but the head.
 
     model: {"name": ..., "params": {...}}. shape: of one input. cell: e.g. (data set, model).
+    digest: of the weights file, see weights.load_weights.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.integer(seed, "initial weights", *cell))
         parts = registry.load("model", model["name"]).function(shape, n_classes, **model["params"])
     if weights:
-        load_weights(parts, weights)
+        load_weights(parts, weights, digest)
     parts.network.to(memory_format=torch.channels_last)  # as the images: see inputs.channels_last
     return parts
 

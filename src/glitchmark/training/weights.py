@@ -1,5 +1,6 @@
 """Pretrained weights from safetensors files."""
 
+from hashlib import blake2b
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -9,11 +10,14 @@ from glitchmark.errors import UserError
 from glitchmark.models import Parts
 
 
-def load_weights(parts: Parts, file: str | Path) -> None:
+def load_weights(parts: Parts, file: str | Path, digest: str = "") -> None:
     """Fill the network, its head excepted, from a safetensors file.
 
-    Raises UserError that names the first layer which is missing, unknown or of another shape.
+    digest: BLAKE2b of the file as it was planned with; unchecked if empty. Raises UserError that names the first layer
+    which is missing, unknown or of another shape.
     """
+    if digest and blake2b(Path(file).read_bytes()).hexdigest() != digest:
+        raise UserError(f"the weights file '{file}' was changed since this run was planned; run again.")
     try:
         given = load_file(file)
     except (OSError, SafetensorError) as error:

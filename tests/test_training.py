@@ -205,3 +205,29 @@ def test_importing_a_model_does_not_import_torch(name):
         f"import sys; from glitchmark.registry import load; load('model', {name!r}); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_a_network_draws_itself_is_the_cells_own():
+    """Dropout does not depend on what ran before in the same process, and differs between cells."""
+    x, y = torch.randn(40, 6), torch.randint(3, (40,))
+
+    def train(seed):
+        cell = ("wine", "mlp")
+        parts = build({"name": "mlp", "params": {"dropout": 0.5}}, (6,), 3, 0, cell, None)
+        readout, _ = train_and_read(parts, "all", x, y, (), Settings(3, 0.1, 8, 1), np.random.default_rng(seed))
+        return readout.logits[0][-1]
+
+    first = train(0)
+    torch.rand(7)
+    np.testing.assert_array_equal(train(0), first)
+    assert not np.array_equal(train(1), first)
+
+
+def test_batches_of_one_sample_train():
+    head = nn.Linear(5, 3)
+    before = head.weight.detach().clone()
+    losses = fit(
+        nn.Identity(), head, torch.randn(6, 5), torch.randint(3, (6,)), Settings(2, 0.1, 1, 1), np.random.default_rng(0)
+    )
+    assert not torch.equal(head.weight, before)
+    assert all(loss > 0 for loss in losses)

@@ -1,3 +1,9 @@
+def caption(name):
+    """The report's caption for a figure; a figure of the user's own has none."""
+    path = Path(workflow.basedir) / "workflow" / "report" / f"{name}.rst"
+    return str(path) if path.is_file() else None
+
+
 # One job a figure. A rule each, since a figure's files are called like the figure and its manifest like its key.
 for name in run.names("figure"):
 
@@ -11,7 +17,7 @@ for name in run.names("figure"):
             manifest=run.manifest("figure", name),
             pdf=report(
                 f"{run.figures}/{name}.pdf",
-                caption=f"../report/{name}.rst",
+                caption=caption(name),
                 category="Figures",
                 labels={"figure": name},
             ),

@@ -42,43 +42,31 @@ def fit(
     on_checkpoint: called after each epoch that is kept.
     Returns the mean loss of each epoch. Raises CellError when the loss is not finite.
     """
+    parameters = [*block.parameters(), *head.parameters()]
+    kept = checkpoint_epochs(settings.epochs, settings.checkpoints)
+    losses = []
     # what a network draws itself (dropout) comes from the cell's own stream too, without moving the order of samples
     (own,) = rng.bit_generator.seed_seq.spawn(1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(own.generate_state(1)[0]))
-        return _fit(block, head, x, y, settings, rng, on_checkpoint)
-
-
-def _fit(
-    block: nn.Module,
-    head: nn.Linear,
-    x: torch.Tensor,
-    y: torch.Tensor,
-    settings: Settings,
-    rng: np.random.Generator,
-    on_checkpoint: Callable[[], None],
-) -> list[float]:
-    parameters = [*block.parameters(), *head.parameters()]
-    kept = checkpoint_epochs(settings.epochs, settings.checkpoints)
-    losses = []
-    for epoch in range(1, settings.epochs + 1):
-        block.train()
-        total, seen = 0.0, 0
-        for rows in torch.from_numpy(rng.permutation(len(x))).split(settings.batch_size):
-            if len(rows) == 1 and settings.batch_size > 1:
-                continue  # batch norm cannot train on a single left-over sample
-            loss = F.cross_entropy(head(block(x[rows])), y[rows])
-            # The two lines that plain SGD is: importing torch.optim takes longer than some cells' training.
-            with torch.no_grad():
-                for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-                    parameter.sub_(gradient, alpha=settings.learning_rate)
-            total, seen = total + loss.item() * len(rows), seen + len(rows)
-        losses.append(total / seen)
-        if not np.isfinite(total):
-            raise CellError(
-                f"training diverged: the loss is {total} in epoch {epoch} with learning rate "
-                f"{settings.learning_rate:g}; use a smaller learning_rate for this data set and model"
-            )
-        if epoch in kept:
-            on_checkpoint()
+        for epoch in range(1, settings.epochs + 1):
+            block.train()
+            total, seen = 0.0, 0
+            for rows in torch.from_numpy(rng.permutation(len(x))).split(settings.batch_size):
+                if len(rows) == 1 and settings.batch_size > 1:
+                    continue  # batch norm cannot train on a single left-over sample
+                loss = F.cross_entropy(head(block(x[rows])), y[rows])
+                # The two lines that plain SGD is: importing torch.optim takes longer than some cells' training.
+                with torch.no_grad():
+                    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+                        parameter.sub_(gradient, alpha=settings.learning_rate)
+                total, seen = total + loss.item() * len(rows), seen + len(rows)
+            losses.append(total / seen)
+            if not np.isfinite(total):
+                raise CellError(
+                    f"training diverged: the loss is {total} in epoch {epoch} with learning rate "
+                    f"{settings.learning_rate:g}; use a smaller learning_rate for this data set and model"
+                )
+            if epoch in kept:
+                on_checkpoint()
     return losses

@@ -25,7 +25,12 @@ def main(argv: list[str] | None = None) -> int:
         )
         return 2
     try:
-        return arguments.function(arguments, rest)
+        status = arguments.function(arguments, rest)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # `glitchmark list signals | head`: nobody reads on, which is no error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except UserError as error:
         if arguments.verbose:
             raise

@@ -18,8 +18,10 @@ def show(run: "Workflow", started: float, to_do: int) -> None:
     failures, unfinished = run.failures(), run.unfinished()
     minutes, seconds = divmod(round(time.time() - started), 60)
     made = to_do - run.missing()
-    print(f"\nglitchmark, run '{run.config['run']}': {made} results computed in {minutes} min {seconds:02d} s,")
-    print(f"  {len(run.plan.nodes) - to_do} were there already.")
+    print(
+        f"\nglitchmark, run '{run.config['run']}': {made} results computed in {minutes} min {seconds:02d} s, "
+        f"{len(run.plan.nodes) - to_do} were there already"
+    )
     if not unfinished:
         print(f"  tables   {run.folder}/  (metrics.csv, metrics, samples, series and costs.parquet)")
         if any(glitch.is_control for glitch in run.grid.glitches):

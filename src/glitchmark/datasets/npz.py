@@ -60,7 +60,9 @@ def _open(file: str) -> np.lib.npyio.NpzFile:
     try:
         archive = np.load(file, allow_pickle=False)
     except FileNotFoundError:
-        raise UserError(f"the data file '{file}' does not exist; check the data set's 'file' and 'data_dir'.") from None
+        raise UserError(
+            f"the data file '{file}' does not exist; check the data set's 'file' and the key 'data_dir' (e.g. --config data_dir=DIR)."
+        ) from None
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"the data file '{file}' cannot be read as a .npz archive: {error}.") from error
     if not isinstance(archive, np.lib.npyio.NpzFile):

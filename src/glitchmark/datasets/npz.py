@@ -61,7 +61,8 @@ def _open(file: str) -> np.lib.npyio.NpzFile:
         archive = np.load(file, allow_pickle=False)
     except FileNotFoundError:
         raise UserError(
-            f"the data file '{file}' does not exist; check the data set's 'file' and the key 'data_dir' (e.g. --config data_dir=DIR)."
+            f"the data file '{file}' does not exist; check the data set's 'file' and the key 'data_dir' "
+            "(--config data_dir=DIR)."
         ) from None
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"the data file '{file}' cannot be read as a .npz archive: {error}.") from error

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from glitchmark.influence.factors import Factors
+
+settings.register_profile("default", deadline=None)  # a busy machine is no error
+settings.load_profile("default")
 
 ROOT = Path(__file__).parents[1]
 
@@ -57,7 +61,7 @@ class Project:
 
     def entries(self) -> dict[str, dict]:
         """Key -> record of every stored result."""
-        return {p.parent.name: json.loads(p.read_text()) for p in self.folder.glob("results/store/*/entry.json")}
+        return {p.parent.name: json.loads(p.read_text()) for p in self.folder.glob("results/store/[!.]*/entry.json")}
 
 
 @pytest.fixture

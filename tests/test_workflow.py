@@ -1,5 +1,6 @@
 """The real workflow on the smoke grid: the same bytes every time, and only what is missing is computed."""
 
+import base64
 import json
 import os
 import shutil
@@ -110,6 +111,20 @@ def test_a_killed_run_goes_on_where_it_was(finished, project):
     project.run()
     computed(project, before)
     assert (project.results / "metrics.parquet").read_bytes() == (finished.results / "metrics.parquet").read_bytes()
+
+
+def test_a_job_that_was_killed_after_its_last_write_holds_nothing_up(copy):
+    """Snakemake's marker of a running job outlives a kill -9; the manifest that the job wrote is whole all the same."""
+    (manifest,) = copy.results.glob("manifests/train/wine-*.json")
+    markers = copy.folder / ".snakemake" / "incomplete"
+    markers.mkdir(parents=True)
+    name = base64.urlsafe_b64encode(str(manifest.relative_to(copy.folder)).encode()).decode()
+    (markers / name).write_text("{}")
+    (copy.results / "metrics.parquet").unlink()
+    (copy.folder / "figures" / "smoke" / "fig1a.png").unlink()
+    copy.run()
+    assert (copy.results / "metrics.parquet").is_file()
+    assert (copy.folder / "figures" / "smoke" / "fig1a.png").is_file()
 
 
 def test_nothing_runs_twice(copy):

@@ -46,13 +46,43 @@ class Factors:
         if self.features_train.shape[0] not in (1, checkpoints):
             raise CellError(f"factors: features have {self.features_train.shape[0]} checkpoints, logits {checkpoints}")
         for name in ("features_train", "features_val", "logits_train", "logits_val"):
-            if not np.isfinite(getattr(self, name)).all():
+            if not _finite(getattr(self, name)):
                 raise CellError(f"factors: {name} holds NaN or infinite values; the model has probably diverged")
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Factors":
         """Factors from a stored entry or an .npz archive; other arrays in it are ignored."""
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+
+    def at(self, checkpoint: int) -> "Factors":
+        """The factors of one checkpoint alone; negative numbers count from the last."""
+        t = range(self.n_checkpoints)[checkpoint]
+        features = slice(0, 1) if self.frozen else slice(t, t + 1)
+        return self._with(
+            features_train=self.features_train[features],
+            features_val=self.features_val[features],
+            logits_train=self.logits_train[t : t + 1],
+            logits_val=self.logits_val[t : t + 1],
+            learning_rates=self.learning_rates[t : t + 1],
+        )
+
+    def with_validation(self, rows: np.ndarray) -> "Factors":
+        """The factors with some of the validation samples, in the order of ``rows`` (indices, or bool (m,))."""
+        return self._with(
+            features_val=self.features_val[:, rows],
+            logits_val=self.logits_val[:, rows],
+            labels_val=self.labels_val[rows],
+        )
+
+    def against_training(self) -> "Factors":
+        """The factors with the training samples in the place of the validation samples: influence is then n x n."""
+        return self._with(features_val=self.features_train, logits_val=self.logits_train, labels_val=self.labels_train)
+
+    def _with(self, **arrays: np.ndarray) -> "Factors":
+        """These factors with other arrays, taken from them: what was checked is not checked again."""
+        other = object.__new__(Factors)
+        other.__dict__.update(vars(self) | arrays)
+        return other
 
     @property
     def n_train(self) -> int:
@@ -80,18 +110,29 @@ class Factors:
         return self.features_train.shape[0] == 1
 
 
+def _finite(x: np.ndarray) -> bool:
+    """Whether all of x is finite, without an array of its size: a sum is NaN or infinite if an element is."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return all(np.isfinite(part.sum(dtype=np.float64)) for part in x)
+
+
 def residuals(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """softmax(logits) - onehot(labels), the loss's gradient with respect to the logits.
 
-    logits: (..., k, C). labels: int (k,). Returns float32 of the logits' shape. The label's own entry is minus the sum
-    of the others, since 1 - p would round to zero for well-fitted samples.
+    logits: float32 (..., k, C). labels: int (k,). Returns float32 of the logits' shape. The label's own entry is minus
+    the sum of the others, since 1 - p would round to zero for well-fitted samples.
     """
-    p = np.exp(logits - logits.max(axis=-1, keepdims=True), dtype=np.float64)
-    p /= p.sum(axis=-1, keepdims=True)
-    index = np.broadcast_to(labels[:, None], (*p.shape[:-1], 1))
-    np.put_along_axis(p, index, 0.0, axis=-1)
-    np.put_along_axis(p, index, -p.sum(axis=-1, keepdims=True), axis=-1)
-    return p.astype(np.float32)
+    # classes first: NumPy is slow where it reduces over a short last axis
+    p = np.array(np.moveaxis(logits, -1, 0), np.float32, order="C")
+    np.exp(p - p.max(axis=0), out=p)
+    own = (labels, ..., np.arange(len(labels)))
+    label_first = p[own].T
+    p[own] = 0
+    others = p.sum(axis=0)
+    label_first += others
+    p /= label_first
+    p[own] = -(others / label_first).T
+    return np.ascontiguousarray(np.moveaxis(p, 0, -1))
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -1,19 +1,45 @@
-"""What a signal reads: the influence of the training samples on one subset of the validation samples."""
+"""What a signal reads of a cell: influence as aggregates, the factors, and the matrix if it is asked for by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from glitchmark.influence.engine import ClassSums, Sums, blocks, class_sums, relabelled_sums
-from glitchmark.influence.estimators import Estimator
+from glitchmark import seeds
+from glitchmark.errors import CellError
+from glitchmark.influence.engine import (
+    NO_COUNTERFACTUAL,
+    Build,
+    ClassSums,
+    Sums,
+    blocks,
+    class_sums,
+    relabelled_sums,
+)
 from glitchmark.influence.factors import Factors
 
 
-class Influence:
-    """Influence of n training samples on m validation samples, as aggregates; the matrix only by name.
+@dataclass(frozen=True)
+class Dynamics:
+    """Influence at each of T checkpoints alone, on all validation samples.
 
-    labels: int64 (n,), observed. n_classes: C. validation: bool, the validation samples that count.
+    self_influence: float64 (T, n). neg, pos: float32 (T, n, C), as in ClassSums. n_validation: m.
+    """
+
+    self_influence: np.ndarray
+    neg: np.ndarray
+    pos: np.ndarray
+    n_validation: int
+
+
+class Influence:
+    """Influence of n training samples on those validation samples that count.
+
+    labels: int64 (n,), observed. n_classes: C. validation: bool, which validation samples count. seed: an integer for
+    whatever a signal draws. readers: how to fetch what the signal declared that it reads: "sums", "self_influence",
+    "factors", "build" (factors -> estimator) and "dynamics".
     """
 
     def __init__(
@@ -21,32 +47,31 @@ class Influence:
         labels: np.ndarray,
         n_classes: int,
         validation: np.ndarray,
-        sums: Sums,
-        self_influence: np.ndarray,
-        factors: Callable[[], Factors],
-        estimator: Callable[[Factors], Estimator],
+        seed: int,
+        readers: Mapping[str, Callable[[], Any]],
     ):
-        self.labels, self.n_classes, self.validation = labels, n_classes, validation
-        self.self_influence = self_influence
-        self._sums, self._factors, self._estimator = sums, factors, estimator
+        self.labels, self.n_classes, self.validation, self.seed = labels, n_classes, validation, seed
+        self._readers = readers
 
     @classmethod
     def from_factors(
-        cls, factors: Factors, estimator: Callable[[Factors], Estimator], validation: np.ndarray | None = None
+        cls, factors: Factors, build: Build | None = None, validation: np.ndarray | None = None, seed: int = 0
     ) -> "Influence":
-        """Run the engine on factors in memory. validation: bool (m,), all samples if left out."""
+        """From factors in memory; nothing is computed before it is read.
+
+        build: the estimator's class, or any function factors -> estimator; without it, only the factors can be read.
+        validation: bool (m,), all samples if left out.
+        """
         validation = np.ones(factors.n_val, bool) if validation is None else validation
-        built = estimator(factors)
-        (sums,) = class_sums(built, factors.labels_train, factors.labels_val, factors.n_classes, validation[None])
-        return cls(
-            factors.labels_train,
-            factors.n_classes,
-            validation,
-            sums,
-            built.self_influence(),
-            lambda: factors,
-            lambda _: built,
-        )
+        readers: dict[str, Callable[[], Any]] = {"factors": lambda: factors}
+        if build is not None:
+            readers |= {
+                "build": lambda: build,
+                "sums": lambda: class_sums(build, factors, validation[None]),
+                "self_influence": lambda: build(factors).self_influence(),
+                "dynamics": lambda: dynamics(build, factors),
+            }
+        return cls(factors.labels_train, factors.n_classes, validation, seed, readers)
 
     @property
     def n_validation(self) -> int:
@@ -55,38 +80,90 @@ class Influence:
 
     @cached_property
     def factors(self) -> Factors:
-        """The factors, read on first use."""
-        return self._factors()
+        """The factors, with all validation samples: ``validation`` says which count."""
+        return self._read("factors")
+
+    @cached_property
+    def dynamics(self) -> Dynamics:
+        """Influence checkpoint by checkpoint."""
+        return self._read("dynamics")
+
+    @cached_property
+    def self_influence(self) -> np.ndarray:
+        """Influence of each training sample on itself, float64 (n,)."""
+        return self._read("self_influence")
 
     def class_sums(self, labels: np.ndarray | None = None) -> ClassSums:
         """Sign-split sums by class of the validation samples: under the observed labels over all checkpoints, or at the
-        last checkpoint with the training samples under other ``labels`` (int64 (n,)).
-
-        The labels of Algorithms 1 and 2 (ncf, pcf) are at hand; others cost a pass over the factors.
-        """
+        last checkpoint with the training samples under other ``labels`` (int64 (n,)), which costs a pass over the
+        factors."""
         if labels is None:
-            return self._sums.observed
-        if np.array_equal(labels, self._sums.ncf):
-            return self._sums.under_ncf
-        if np.array_equal(labels, self._sums.pcf):
-            return self._sums.under_pcf
-        factors = self.factors
-        built = self._estimator(factors)
-        return relabelled_sums(built, labels, factors.labels_val, self.n_classes, self.validation)
+            return ClassSums(self._sums.neg[0], self._sums.pos[0])
+        return relabelled_sums(self._read("build"), self.factors, labels, self.validation)
 
     @property
     def ncf(self) -> np.ndarray:
         """The class that each sample affects most negatively, int64 (n,)."""
-        return self._sums.ncf
+        return self._sums.ncf[0]
+
+    @property
+    def ncf_neg(self) -> np.ndarray:
+        """Negative influence on the observed class at the last checkpoint, had the sample the label ncf: (n,)."""
+        return _counterfactual(self._sums.ncf_neg)
 
     @property
     def pcf(self) -> np.ndarray:
         """The class other than the observed one that each sample affects most positively, int64 (n,)."""
-        return self._sums.pcf
+        return self._sums.pcf[0]
+
+    @property
+    def pcf_pos(self) -> np.ndarray:
+        """Positive influence on each class at the last checkpoint, had the sample the label pcf: (n, C)."""
+        return _counterfactual(self._sums.pcf_pos)
 
     def matrix(self) -> np.ndarray:
         """The whole influence matrix, float32 (n, m'): m' validation samples count. It needs 4 n m' bytes."""
-        factors = self.factors
-        built = self._estimator(factors)
-        parts = [rows.influence[:, self.validation] for _, _, rows in blocks(built, factors.n_train, factors.n_val)]
-        return np.concatenate(parts)
+        factors = self.factors.with_validation(self.validation)
+        built = self._read("build")(factors)
+        return np.concatenate([rows.matrix() for _, _, rows in blocks(built, factors.n_train, factors.n_val)])
+
+    def with_clean_per_class(self, per_class: int | None) -> "Influence":
+        """The same with at most so many validation samples of each class, drawn by the seed; None for all."""
+        if per_class is None:
+            return self
+        if isinstance(per_class, bool) or not isinstance(per_class, int) or per_class < 1:
+            raise CellError(f"per_class: {per_class!r} must be a whole number of at least 1, or null for all")
+        labels = self.factors.labels_val
+        order = seeds.generator(self.seed, "clean per class").permutation(np.flatnonzero(self.validation))
+        chosen = np.zeros_like(self.validation)
+        for c in range(self.n_classes):
+            chosen[order[labels[order] == c][:per_class]] = True
+        build = self._readers["build"]() if "build" in self._readers else None
+        return Influence.from_factors(self.factors, build, chosen, self.seed)
+
+    @cached_property
+    def _sums(self) -> Sums:
+        return self._read("sums")
+
+    def _read(self, name: str) -> Any:
+        if name not in self._readers:
+            raise CellError(f"the signal reads '{name}', which its reads=... does not cover; see signals.READS")
+        return self._readers[name]()
+
+
+def dynamics(build: Build, factors: Factors, threads: int = 1) -> Dynamics:
+    """The estimator at each checkpoint alone; of an estimator that sums over checkpoints, these are the terms."""
+    steps = [factors.at(t) for t in range(factors.n_checkpoints)]
+    sums = [class_sums(build, step, threads=threads, counterfactual=False) for step in steps]
+    return Dynamics(
+        np.stack([build(step).self_influence() for step in steps]),
+        np.concatenate([s.neg for s in sums]),
+        np.concatenate([s.pos for s in sums]),
+        factors.n_val,
+    )
+
+
+def _counterfactual(values: np.ndarray | None) -> np.ndarray:
+    if values is None:
+        raise CellError(NO_COUNTERFACTUAL)
+    return values[0]

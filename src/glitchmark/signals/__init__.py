@@ -8,12 +8,22 @@ from glitchmark.scores import Scores, check_targets
 
 __all__ = ["Influence", "Scores", "signal"]
 
+# What a signal may declare that it reads; what it does not read does not make it run again.
+READS = {
+    "influence": "class sums, self-influence, factors and matrix, once for each estimator and validation subset",
+    "dynamics": "influence at each checkpoint besides, once for each estimator",
+    "factors": "features, logits and labels of training and validation samples, once for each validation subset",
+    "training": "features, logits and labels of the training samples alone",
+}
 
-def signal(name: str, *, targets: str, reference: str) -> Callable[[Callable], Callable]:
+
+def signal(name: str, *, targets: str, reference: str, reads: str = "influence") -> Callable[[Callable], Callable]:
     """Mark a function ``(influence, **parameters) -> scores`` as a signal.
 
     It returns an array (n,), higher = more suspicious, or :class:`Scores` if it also suggests labels or kinds.
-    targets: what it looks for: "mislabeled", "anomalous" or "both".
+    targets: what it looks for: "mislabeled", "anomalous" or "both". reads: one of READS.
     """
     check_targets(targets)
-    return plugin("signal", name, targets=targets, reference=reference)
+    if reads not in READS:
+        raise ValueError(f"signal '{name}' reads {reads!r}; allowed: {', '.join(READS)}")
+    return plugin("signal", name, targets=targets, reads=reads, reference=reference)

@@ -1,7 +1,5 @@
 """Conditional negative counterfactual influence."""
 
-import numpy as np
-
 from glitchmark.signals import Influence, Scores, signal
 
 
@@ -11,6 +9,4 @@ def cnci(influence: Influence) -> Scores:
 
     Near zero (suspicious) where the relabelled sample behaves like a clean one; ncf is the suggested label.
     """
-    relabelled = influence.class_sums(influence.ncf)
-    score = relabelled.neg[np.arange(len(influence.labels)), influence.labels]
-    return Scores(score, suggested=influence.ncf)
+    return Scores(influence.ncf_neg, suggested=influence.ncf)

@@ -1,0 +1,19 @@
+"""Checks that plug-ins make of their own parameters; what they raise fails the cell with one sentence."""
+
+from collections.abc import Sequence
+
+from glitchmark.errors import CellError
+
+
+def one_of(value: str, name: str, allowed: Sequence[str]) -> str:
+    """``value`` if it is allowed, else CellError."""
+    if value not in allowed:
+        raise CellError(f"{name}: {value!r} is unknown; allowed: {', '.join(allowed)}")
+    return value
+
+
+def positive(value: float, name: str) -> float:
+    """``value`` if it is a number greater than zero, else CellError."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise CellError(f"{name}: {value!r} must be a number greater than 0")
+    return value

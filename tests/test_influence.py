@@ -1,5 +1,7 @@
 """The streamed engine against the full matrix, against Captum, and its invariances."""
 
+from functools import partial
+
 import captum.influence
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from conftest import random_factors
 from glitchmark.errors import CellError
 from glitchmark.influence import engine
 from glitchmark.influence.engine import class_sums, relabelled_sums
+from glitchmark.influence.estimators.grad_cos import GradCos
+from glitchmark.influence.estimators.influence_function import InfluenceFunction
 from glitchmark.influence.estimators.tracin import TracIn
 from glitchmark.influence.factors import Factors, cross_entropy, residuals
 from glitchmark.influence.view import Influence
@@ -68,35 +72,87 @@ def test_matrix_is_tracin_by_its_definition(seed, frozen, bias):
     close(influence.self_influence, own)
 
 
+def small_blocks(monkeypatch, rows=37):
+    """Have the engine go through the matrix in blocks of so many rows."""
+    monkeypatch.setattr(engine, "_bounds", lambda n, m: [(i, min(i + rows, n)) for i in range(0, n, rows)])
+
+
+def some_subsets(f, seed):
+    """All validation samples, two draws with some in common, one class alone, and a single sample: bool (5, m)."""
+    draws = np.random.default_rng(seed).random((2, f.n_val)) < 0.5
+    draws[:, 0] = True
+    return np.stack([np.ones(f.n_val, bool), *draws, f.labels_val == 2, np.arange(f.n_val) == 3])
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("frozen", [True, False])
-def test_streamed_class_sums_equal_those_of_the_full_matrix(seed, frozen, monkeypatch):
+@pytest.mark.parametrize("alone", [True, False])
+def test_streamed_class_sums_equal_those_of_the_full_matrix(seed, frozen, alone, monkeypatch):
+    """Subsets alone take another way through the engine than several at once."""
     f = random_factors(seed, n=150, frozen=frozen)
-    monkeypatch.setattr(engine, "BLOCK", 16)  # several blocks
-    rng = np.random.default_rng(seed)
-    subsets = np.stack([np.ones(f.n_val, bool), rng.random(f.n_val) < 0.5])
-    for subset, sums in zip(subsets, class_sums(TracIn(f), f.labels_train, f.labels_val, 4, subsets), strict=True):
+    small_blocks(monkeypatch)
+    subsets, each = some_subsets(f, seed), np.arange(150)
+    whole = class_sums(TracIn, f, subsets)
+    for s, subset in enumerate(subsets):
+        sums, s = (class_sums(TracIn, f, subset[None]), 0) if alone else (whole, s)
         neg, pos = slow_sums(slow_matrix(f), f.labels_val, 4, subset)
-        close(sums.observed.neg, neg)
-        close(sums.observed.pos, pos)
-        assert (sums.ncf == neg.argmin(axis=1)).all()
-        pos[np.arange(150), f.labels_train] = -1
-        assert (sums.pcf == pos.argmax(axis=1)).all()
-        for labels, counterfactual in ((sums.ncf, sums.under_ncf), (sums.pcf, sums.under_pcf)):
-            neg, pos = slow_sums(slow_matrix(f, labels, last_only=True), f.labels_val, 4, subset)
-            close(counterfactual.neg, neg)
-            close(counterfactual.pos, pos)
+        close(sums.neg[s].T, neg)
+        close(sums.pos[s].T, pos)
+        assert (sums.ncf[s] == neg.argmin(axis=1)).all()
+        pos[each, f.labels_train] = -1
+        assert (sums.pcf[s] == pos.argmax(axis=1)).all()
+        neg, _ = slow_sums(slow_matrix(f, sums.ncf[s], last_only=True), f.labels_val, 4, subset)
+        close(sums.ncf_neg[s], neg[each, f.labels_train])
+        _, pos = slow_sums(slow_matrix(f, sums.pcf[s], last_only=True), f.labels_val, 4, subset)
+        close(sums.pcf_pos[s].T, pos)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_sums_do_not_depend_on_the_block_size(seed, monkeypatch):
-    f = random_factors(seed, n=200)
-    everything = np.ones((1, f.n_val), bool)
-    (whole,) = class_sums(TracIn(f), f.labels_train, f.labels_val, 4, everything)
-    monkeypatch.setattr(engine, "BLOCK", 16)
-    (blocks,) = class_sums(TracIn(f), f.labels_train, f.labels_val, 4, everything)
-    close(blocks.observed.neg, whole.observed.neg, 1e-6)
-    close(blocks.under_pcf.pos, whole.under_pcf.pos, 1e-6)
+@pytest.mark.parametrize("frozen", [True, False])
+@pytest.mark.parametrize("build", [TracIn, GradCos, InfluenceFunction])  # products, and plain arrays
+def test_several_subsets_at_once_are_each_alone(seed, frozen, build, monkeypatch):
+    f = random_factors(seed, n=150, frozen=frozen)
+    small_blocks(monkeypatch)
+    subsets = some_subsets(f, seed)
+    whole = class_sums(build, f, subsets)
+    for s, subset in enumerate(subsets):
+        alone = class_sums(build, f, subset[None])
+        for field, array in vars(alone).items():
+            close(getattr(whole, field)[s], array[0])
+    unasked = class_sums(build, f, subsets, counterfactual=False)
+    assert unasked.ncf_neg is None
+    assert unasked.pcf_pos is None
+    np.testing.assert_array_equal(unasked.neg, whole.neg)
+
+
+def test_an_empty_subset_is_refused():
+    f = random_factors(0)
+    with pytest.raises(CellError, match="a validation subset has no samples"):
+        class_sums(TracIn, f, np.zeros((1, f.n_val), bool))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("frozen", [True, False])
+def test_sums_depend_neither_on_threads_nor_on_the_size_of_blocks(seed, frozen, monkeypatch):
+    f = random_factors(seed, n=200, frozen=frozen)
+    subsets = some_subsets(f, seed)
+    whole = class_sums(TracIn, f, subsets)
+    small_blocks(monkeypatch)
+    one, *more = (class_sums(TracIn, f, subsets, threads=threads) for threads in (1, 2, 3))
+    for field, array in vars(one).items():
+        close(array, getattr(whole, field), 1e-6)
+        for sums in more:
+            np.testing.assert_array_equal(getattr(sums, field), array, err_msg=field)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_per_batch_divides_all_sums_by_the_batch_size(seed):
+    f = random_factors(seed)
+    plain, divided = class_sums(TracIn, f), class_sums(partial(TracIn, per_batch=True), f)
+    for field in ("neg", "pos", "ncf_neg", "pcf_pos"):
+        close(f.batch_size * getattr(divided, field), getattr(plain, field))
+    np.testing.assert_array_equal(divided.ncf, plain.ncf)
+    np.testing.assert_array_equal(divided.pcf, plain.pcf)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -128,8 +184,11 @@ def test_any_relabelling_can_be_asked_for(seed):
     sums = Influence.from_factors(f, TracIn).class_sums(labels)
     neg, _ = slow_sums(slow_matrix(f, labels, last_only=True), f.labels_val, 4, np.ones(f.n_val, bool))
     close(sums.neg, neg)
-    other = relabelled_sums(TracIn(f), labels, f.labels_val, 4, np.ones(f.n_val, bool))
-    np.testing.assert_array_equal(sums.pos, other.pos)
+    for subset in some_subsets(f, seed):
+        part = relabelled_sums(TracIn, f, labels, subset, threads=2)
+        neg, pos = slow_sums(slow_matrix(f, labels, last_only=True), f.labels_val, 4, subset)
+        close(part.neg, neg)
+        close(part.pos, pos)
 
 
 class Net(nn.Module):

@@ -20,7 +20,7 @@ from glitchmark.resolve import resolve
 from glitchmark.store import Store, write_text
 
 # stages whose cells are heavy enough to be spread over several jobs
-SPREAD = ("features", "train", "crossval", "influence")
+SPREAD = ("features", "train", "crossval", "influence", "dynamics", "matrix", "agreement")
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,7 @@ class Workflow:
         return chunks
 
     def _table_chunk(self, cells: list[Chunk]) -> Chunk:
-        settings = {key: self.config[key] for key in ("validation", "validation_ratios")}
-        settings["ranking"] = self.grid.ranking
+        settings = {"validation": self.config["validation"], "ranking": self.grid.ranking}
         measured = [asdict(m) for m in self.plan.measurements]
         nodes = list(self.plan.nodes)
         order = {

@@ -13,7 +13,7 @@ from glitchmark.chunks import Workflow
 from glitchmark.config import SCHEMA, read, validated
 from glitchmark.errors import UserError
 from glitchmark.lock import hold
-from glitchmark.store import Store
+from glitchmark.store import Store, mending
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -60,6 +60,20 @@ def _parser() -> argparse.ArgumentParser:
     clean.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     _add_config(clean)
     clean.set_defaults(function=_clean)
+
+    new = commands.add_parser("new", help="a template for a plug-in of your own, with its test, in this folder")
+    new.add_argument("kind", choices=["signal"])
+    new.add_argument("name", help="in lower snake case")
+    new.set_defaults(function=_new)
+
+    explain = commands.add_parser("explain", help="the samples that influence others, or are influenced, the most")
+    explain.add_argument("samples", nargs="*", metavar="SAMPLE_ID", help="default: the most suspicious ones")
+    explain.add_argument("--top", type=int, default=5, help="proponents and opponents of each sample (default: 5)")
+    explain.add_argument("--estimator", help="of influence (default: the grid's first one)")
+    for name, kind in {"dataset": str, "model": str, "glitch": str, "ratio": float, "seed": int}.items():
+        explain.add_argument(f"--{name}", type=kind, help="of the run's cell to look at (default: the first that fits)")
+    _add_config(explain)
+    explain.set_defaults(function=_explain)
     return parser
 
 
@@ -142,6 +156,24 @@ def _clean(arguments: argparse.Namespace, _: list[str]) -> int:
     print(
         f"{'would remove' if arguments.dry_run else 'removed'} {len(unused)} results; {len(used)} are in use by runs."
     )
+    return 0
+
+
+def _new(arguments: argparse.Namespace, _: list[str]) -> int:
+    from glitchmark.scaffold import new_signal
+
+    print(new_signal(arguments.name, Path.cwd()))
+    return 0
+
+
+def _explain(arguments: argparse.Namespace, _: list[str]) -> int:
+    from glitchmark.explain import report  # pandas and numba: half a second
+
+    run = _workflow(arguments)
+    asked = {name: getattr(arguments, name) for name in ("dataset", "model", "glitch", "ratio", "seed")}
+    filters = {name: value for name, value in asked.items() if value is not None}
+    with mending(run.store):
+        print(report(run, arguments.samples, arguments.top, arguments.estimator, filters))
     return 0
 
 

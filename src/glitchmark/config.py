@@ -42,6 +42,7 @@ def validated(config: dict[str, Any], root: Path) -> dict[str, Any]:
     for key in ENTRY_LISTS:
         entries = config.setdefault(key, schema["properties"][key]["default"])
         config[key] = [_written_out(e) for e in entries] if isinstance(entries, list) else entries
+    config["reference"] = _written_out(config.get("reference"))
     error = best_match(_with_defaults(schema).iter_errors(config))
     if error is not None:
         raise UserError(_sentence(error))

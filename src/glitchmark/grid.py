@@ -45,10 +45,27 @@ class Method:
     params: dict[str, Any]
 
     @property
+    def ref(self) -> dict[str, Any]:
+        """What a result depends on."""
+        return {"name": self.plugin.name, "params": self.params}
+
+    @property
     def variant(self) -> str:
         """Parameters that differ from their defaults, "key=value" joined by commas."""
         differing = {k: v for k, v in self.params.items() if v != self.plugin.parameters.get(k)}
         return ",".join(f"{k}={v}" for k, v in sorted(differing.items()))
+
+
+@dataclass(frozen=True)
+class Estimator(Method):
+    """against: "validation" or "training", the samples whose loss the influence is on."""
+
+    against: str
+
+    @property
+    def ref(self) -> dict[str, Any]:
+        """What a result depends on."""
+        return super().ref | {"against": self.against}
 
 
 @dataclass(frozen=True)
@@ -81,14 +98,16 @@ class Glitch:
 
 @dataclass(frozen=True)
 class Grid:
-    """Everything that a run is made of. anomaly_pools: data sets that are read for anomalies only."""
+    """Everything that a run is made of. anomaly_pools: data sets that are read for anomalies only. reference: the
+    estimator that the others are compared with, if any."""
 
     config: dict[str, Any]
     datasets: tuple[Dataset, ...]
     anomaly_pools: tuple[Dataset, ...]
     models: tuple[Model, ...]
     glitches: tuple[Glitch, ...]
-    estimators: tuple[Method, ...]
+    estimators: tuple[Estimator, ...]
+    reference: Estimator | None
     signals: tuple[Method, ...]
     detectors: tuple[Method, ...]
     figures: tuple[Method, ...]

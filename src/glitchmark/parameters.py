@@ -17,3 +17,10 @@ def positive(value: float, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise CellError(f"{name}: {value!r} must be a number greater than 0")
     return value
+
+
+def at_least_one(value: int, name: str) -> int:
+    """``value`` if it is a whole number of at least 1, else CellError."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise CellError(f"{name}: {value!r} must be a whole number of at least 1")
+    return value

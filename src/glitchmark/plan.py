@@ -5,6 +5,7 @@ and the keys of its inputs. All of it is known before anything runs.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
@@ -13,8 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from glitchmark import sources
-from glitchmark.grid import Dataset, Glitch, Grid, Method, Model
+from glitchmark.grid import Dataset, Estimator, Glitch, Grid, Method, Model
 from glitchmark.registry import Plugin
+
+Cell = tuple[Dataset, Model, Glitch, int]
+
+# the inputs of signals that read an estimator's influence, by what they declare
+INFLUENCE = {"influence": ("train", "influence"), "dynamics": ("train", "influence", "dynamics")}
 
 
 @dataclass(frozen=True)
@@ -39,11 +45,13 @@ class Node:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A node that the tables have rows about. labels: what they call it. inject, pool: keys of truth and classes."""
+    """A node that the tables have rows about. labels: what they call it. rows: validation ratio (0 where no validation
+    sample is read) and subset of each row of a score. inject, pool: keys of truth and classes."""
 
     key: str
     stage: str
     labels: dict[str, Any]
+    rows: list[tuple[float, int]]
     inject: str
     pool: str
 
@@ -85,25 +93,77 @@ class Plan:
     def _cell(self, dataset: Dataset, model: Model, glitch: Glitch, seed: int) -> None:
         train = self._fit("train", dataset, model, glitch, seed)
         self._measure(train, dataset, model, glitch, seed)
-        subset = self._subset(dataset, seed)
+        cell = (dataset, model, glitch, seed)
         for estimator in self.grid.estimators:
-            ref = {"name": estimator.plugin.name, "params": estimator.params}
-            spec = {
-                "dataset": dataset.id,
-                "seed": seed,
-                "estimator": ref,
-                "validation_ratios": self.config["validation_ratios"],
-            }
-            inputs = {"train": train, "subset": subset}
-            group = f"{dataset.id}-{model.id}-{estimator.id}"
-            influence = self._node("influence", group, spec, inputs, [estimator.plugin])
-            for method in self.grid.signals:
-                spec = {"signal": {"name": method.plugin.name, "params": method.params}, "estimator": ref}
-                inputs = {"influence": influence, "train": train}
-                plugins = [method.plugin, estimator.plugin]
-                key = self._node("score", f"{method.id}-{estimator.id}", spec, inputs, plugins)
-                self._measure(key, dataset, model, glitch, seed, method, estimator.id)
+            self._influence(train, cell, estimator)
+        self._factor_signals(train, cell)
+        if self.grid.reference:
+            self._agreement(train, cell, self.grid.reference)
         self._detectors(dataset, model, glitch, seed)
+
+    def _influence(self, train: str, cell: Cell, estimator: Estimator) -> None:
+        """The class sums of an estimator, its influence by checkpoint if a signal reads it, and those signals."""
+        dataset, model, _, seed = cell
+        drawn = self._drawn(dataset, seed)
+        rows = [(0.0, 0)] if estimator.against == "training" else self._validation_rows()
+        inputs = {"train": train, "subset": self._subset(dataset, seed)}
+        group = f"{dataset.id}-{model.id}-{estimator.id}"
+        spec = drawn | {"estimator": estimator.ref} | self._validation(estimator.against)
+        inputs = {"train": train, "influence": self._node("influence", group, spec, inputs, [estimator.plugin])}
+        if any(signal.plugin.info["reads"] == "dynamics" for signal in self.grid.signals):
+            spec = {"estimator": estimator.ref}
+            inputs["dynamics"] = self._node("dynamics", group, spec, {"train": train}, [estimator.plugin])
+            self._measure(inputs["dynamics"], *cell, estimator=estimator.id)
+        for method in self.grid.signals:
+            read = INFLUENCE.get(method.plugin.info["reads"])
+            if read:
+                spec = drawn | {"signal": method.ref, "estimator": estimator.ref}
+                own = {name: inputs[name] for name in read}
+                plugins = [method.plugin, estimator.plugin]
+                key = self._node("score", f"{method.id}-{estimator.id}", spec, own, plugins)
+                self._measure(key, *cell, method=method, estimator=estimator.id, rows=rows)
+
+    def _factor_signals(self, train: str, cell: Cell) -> None:
+        """The signals that read the factors and no influence, once for all estimators."""
+        dataset, _, _, seed = cell
+        for method in self.grid.signals:
+            spec = self._drawn(dataset, seed) | {"signal": method.ref}
+            if method.plugin.info["reads"] == "factors":
+                spec |= self._validation("validation")
+                inputs = {"train": train, "subset": self._subset(dataset, seed)}
+                rows = self._validation_rows()
+            elif method.plugin.info["reads"] == "training":
+                inputs, rows = {"train": train}, [(0.0, 0)]
+            else:
+                continue
+            key = self._node("score", method.id, spec, inputs, [method.plugin])
+            self._measure(key, *cell, method=method, rows=rows)
+
+    def _agreement(self, train: str, cell: Cell, reference: Estimator) -> None:
+        """How each estimator's influence correlates with that of the reference."""
+        dataset, model, _, _ = cell
+        group, spec = f"{dataset.id}-{model.id}", {"estimator": reference.ref}
+        matrix = self._node("matrix", f"{group}-{reference.id}", spec, {"train": train}, [reference.plugin])
+        for estimator in self.grid.estimators:
+            if estimator.against == reference.against:
+                spec = {"estimator": estimator.ref}
+                inputs = {"train": train, "matrix": matrix}
+                key = self._node("agreement", f"{group}-{estimator.id}", spec, inputs, [estimator.plugin])
+                self._measure(key, *cell, estimator=estimator.id)
+
+    def _drawn(self, dataset: Dataset, seed: int) -> dict[str, Any]:
+        """What the draws of a cell come from."""
+        return {"dataset": dataset.id, "seed": seed}
+
+    def _validation(self, against: str) -> dict[str, Any]:
+        """The validation subsets that a result is about."""
+        names = ("validation_ratios", "validation_bootstraps")
+        return {name: self.config[name] for name in names} if against == "validation" else {}
+
+    def _validation_rows(self) -> list[tuple[float, int]]:
+        """Validation ratio and subset of each row of a score."""
+        ratios, bootstraps = self.config["validation_ratios"], self.config["validation_bootstraps"]
+        return [(ratio, subset) for ratio in ratios for subset in range(bootstraps)]
 
     def _detectors(self, dataset: Dataset, model: Model | None, glitch: Glitch, seed: int) -> None:
         """The detectors that read the model's output, or with no model, those that do not."""
@@ -118,14 +178,10 @@ class Plan:
                 inputs["train"] = self._fit("train", dataset, model, glitch, seed)
             if "out_of_sample" in reads:
                 inputs["crossval"] = self._fit("crossval", dataset, model, glitch, seed)
-            spec = {
-                "dataset": dataset.id,
-                "seed": seed,
-                "detector": {"name": method.plugin.name, "params": method.params},
-            }
+            spec = self._drawn(dataset, seed) | {"detector": method.ref}
             group = f"{method.id}-{dataset.id}" + (f"-{model.id}" if model else "")
             key = self._node("detect", group, spec, inputs, [method.plugin])
-            self._measure(key, dataset, model, glitch, seed, method)
+            self._measure(key, dataset, model, glitch, seed, method, rows=[(0.0, 0)])
 
     def _fit(self, stage: str, dataset: Dataset, model: Model, glitch: Glitch, seed: int) -> str:
         """A training: of the cell itself (stage "train"), or of its cross-validation ("crossval")."""
@@ -223,6 +279,7 @@ class Plan:
         seed: int,
         method: Method | None = None,
         estimator: str = "",
+        rows: Sequence[tuple[float, int]] = (),
     ) -> None:
         labels = {
             "dataset": dataset.id,
@@ -238,4 +295,4 @@ class Plan:
             "targets": method.plugin.info["targets"] if method else "",
         }
         inject, pool = self._inject(dataset, glitch, seed), self._pool(dataset)
-        self.measurements.append(Measurement(key, self.nodes[key].stage, labels, inject, pool))
+        self.measurements.append(Measurement(key, self.nodes[key].stage, labels, list(rows), inject, pool))

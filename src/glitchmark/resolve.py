@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from glitchmark import registry
 from glitchmark.datasets._splits import part_sizes
 from glitchmark.errors import UserError
-from glitchmark.grid import SETTINGS, Dataset, Glitch, Grid, Method, Model
+from glitchmark.grid import SETTINGS, Dataset, Estimator, Glitch, Grid, Method, Model
 from glitchmark.registry import Plugin
 
 
@@ -26,7 +26,8 @@ def resolve(config: dict[str, Any]) -> Grid:
         anomaly_pools=(),
         models=tuple(_model(entry, i, config) for i, entry in enumerate(config["models"])),
         glitches=tuple(g for i, entry in enumerate(config["glitches"]) for g in _glitches(entry, i)),
-        estimators=_methods("estimator", config),
+        estimators=tuple(_estimator(e, f"config: estimators[{i}]") for i, e in enumerate(config["estimators"])),
+        reference=config["reference"] and _estimator(config["reference"], "config: reference"),
         signals=_methods("signal", config),
         detectors=_methods("detector", config),
         figures=_methods("figure", config),
@@ -156,14 +157,21 @@ def _total(parts: tuple[Method, ...]) -> float:
 
 
 def _methods(kind: str, config: dict[str, Any]) -> tuple[Method, ...]:
-    methods = []
-    for index, entry in enumerate(config[f"{kind}s"]):
-        where = f"config: {kind}s[{index}]"
-        plugin = _plugin(kind, entry, where)
-        params = {k: v for k, v in entry.items() if k not in ("name", "id", "path")}
-        plugin.check_parameters(params, where, ("name", "id", "path"))
-        methods.append(Method(entry.get("id", plugin.name), plugin, params))
-    return tuple(methods)
+    entries = enumerate(config[f"{kind}s"])
+    return tuple(Method(*_method(kind, entry, f"config: {kind}s[{i}]", ())) for i, entry in entries)
+
+
+def _estimator(entry: dict[str, Any], where: str) -> Estimator:
+    return Estimator(*_method("estimator", entry, where, ("against",)), against=entry["against"])
+
+
+def _method(kind: str, entry: dict[str, Any], where: str, more: tuple[str, ...]) -> tuple[str, Plugin, dict[str, Any]]:
+    """Id, plug-in and parameters of an entry. more: keys that are not the plug-in's, besides the usual ones."""
+    own = ("name", "id", "path", *more)
+    plugin = _plugin(kind, entry, where)
+    params = {k: v for k, v in entry.items() if k not in own}
+    plugin.check_parameters(params, where, own)
+    return entry.get("id", plugin.name), plugin, params
 
 
 def _check_unique(grid: Grid) -> None:
@@ -191,6 +199,7 @@ def _check_plugin_names(grid: Grid) -> None:
         *grid.models,
         *parts,
         *grid.estimators,
+        *([grid.reference] if grid.reference else []),
         *grid.signals,
         *grid.detectors,
         *grid.figures,

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from glitchmark.evaluation import metrics
+from glitchmark.evaluation.selection import of_first_estimator
+from glitchmark.evaluation.series import SERIES
 from glitchmark.store import Entry, Store
 
 METRIC_COLUMNS = [
@@ -47,19 +49,18 @@ class Tables:
         return frame.astype({"value": "float64", "ratio": "float64", "validation_ratio": "float64"})
 
     def samples(self, *, controls_only: bool = False) -> Iterator[pd.DataFrame]:
-        """samples.parquet, a frame a measurement: a row a sample, for the largest validation ratio.
+        """samples.parquet, a frame a measurement: a row a sample, for the largest validation ratio's first subset.
 
         controls_only: only cells in which nothing was broken on purpose.
         """
-        largest = int(np.argmax(self.order["settings"]["validation_ratios"]))
         for m in self.measurements:
             if controls_only and not m["labels"]["control"]:
                 continue
             entry = self.store.open(m["key"])
             truth = self._truth_of(m)
-            if m["stage"] == "train" or entry.failure is not None or truth is None:
+            if not m["rows"] or entry.failure is not None or truth is None:
                 continue
-            row = largest if m["stage"] == "score" else 0
+            row = int(np.argmax([ratio for ratio, _ in m["rows"]]))
             score = entry.arrays["score"][row]
             suggested = entry.arrays["suggested"][row] if "suggested" in entry.arrays else None
             names = truth.class_names
@@ -76,19 +77,14 @@ class Tables:
             yield frame
 
     def series(self) -> pd.DataFrame:
-        """series.parquet: training curves, a row an epoch."""
+        """series.parquet: what has an axis of its own (see evaluation.series)."""
         rows = []
         for m in self.measurements:
             entry = self.store.open(m["key"])
-            if m["stage"] != "train" or entry.failure is not None:
-                continue
-            cell = {column: m["labels"][column] for column in CELL}
-            curves = entry.info["curves"]
-            for epoch, loss in enumerate(curves["loss"], start=1):
-                rows.append(cell | {"series": "training_loss", "x": epoch, "value": loss})
-            for epoch, accuracy in zip(curves["epochs"], curves["validation_accuracy"], strict=True):
-                rows.append(cell | {"series": "validation_accuracy", "x": epoch, "value": accuracy})
-        return pd.DataFrame(rows, columns=[*CELL, "series", "x", "value"])
+            if m["stage"] in SERIES and entry.failure is None:
+                cell = {column: m["labels"][column] for column in CELL}
+                rows += [cell | row for row in SERIES[m["stage"]](entry, self._truth_of(m).kind)]
+        return pd.DataFrame(rows, columns=[*CELL, "class", "series", "x", "value"])
 
     def costs(self) -> pd.DataFrame:
         """costs.parquet: seconds, CPU seconds and peak memory of every node; where a table names it, with its cell."""
@@ -121,7 +117,7 @@ class Tables:
         extra = {"suggested": "repair_accuracy", "kind": "characterisation_accuracy"}
         seen: dict[str, set[str]] = {}
         for m in self.measurements:
-            if m["stage"] != "train":
+            if m["rows"]:
                 arrays = self.store.open(m["key"]).arrays
                 seen.setdefault(m["labels"]["method"], set()).update(extra[name] for name in extra if name in arrays)
         return seen
@@ -139,9 +135,8 @@ class Tables:
             value = entry.info.get("validation_accuracy", np.nan)
             yield base | {"metric": "validation_accuracy", "value": value, "status": _status(entry)}
             return
-        ratios = self.order["settings"]["validation_ratios"] if m["stage"] == "score" else [base["validation_ratio"]]
-        for row, ratio in enumerate(ratios):
-            base = base | {"validation_ratio": ratio}
+        for row, (ratio, subset) in enumerate(m["rows"]):
+            base = base | {"validation_ratio": ratio, "subset": subset}
             if entry.failure is not None:
                 names = [*DETECTION, *sorted(self._seen.get(m["labels"]["method"], set()) - set(DETECTION))]
                 yield from (base | {"metric": name, "value": np.nan, "status": _status(entry)} for name in names)
@@ -180,7 +175,7 @@ def ranked_lists(samples: pd.DataFrame, by: str) -> dict[str, pd.DataFrame]:
     it was training data, and its mean rank under every method, as a share of the training set (0 = most suspicious).
     """
     lists = {}
-    samples = samples[samples["estimator"].isin(["", *first_estimator(samples)])]
+    samples = of_first_estimator(samples)
     # detectors that read no model are listed with every model
     models = samples.loc[samples["model"] != ""].groupby("dataset", sort=False)["model"].unique()
     for dataset, names in models.items():
@@ -188,11 +183,6 @@ def ranked_lists(samples: pd.DataFrame, by: str) -> dict[str, pd.DataFrame]:
             rows = samples[(samples["dataset"] == dataset) & samples["model"].isin([model, ""])]
             lists[f"{dataset}-{model}"] = _ranked(rows, by)
     return lists
-
-
-def first_estimator(rows: pd.DataFrame) -> list[str]:
-    """The first influence estimator in a table, as a list; empty where there is none."""
-    return [name for name in rows["estimator"].unique() if name][:1]
 
 
 def _ranked(rows: pd.DataFrame, by: str) -> pd.DataFrame:

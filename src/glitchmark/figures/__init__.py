@@ -4,11 +4,15 @@ from collections.abc import Callable
 
 from glitchmark.registry import plugin
 
+TABLES = ("metrics", "series")
 
-def figure(name: str, *, title: str, reference: str) -> Callable[[Callable], Callable]:
-    """Mark a function ``(metrics, **parameters) -> matplotlib.figure.Figure`` as a figure.
 
-    metrics: the run's metrics.parquet as a DataFrame. Where a figure's cells were not run, it says so instead of
-    failing.
+def figure(name: str, *, title: str, reference: str, reads: str = "metrics") -> Callable[[Callable], Callable]:
+    """Mark a function ``(table, **parameters) -> matplotlib.figure.Figure`` as a figure.
+
+    reads: which of the run's tables it is given as a DataFrame, "metrics" or "series". Where a figure's cells were not
+    run, it says so instead of failing.
     """
-    return plugin("figure", name, title=title, reference=reference)
+    if reads not in TABLES:
+        raise ValueError(f"figure '{name}' reads {reads!r}; allowed: {', '.join(TABLES)}")
+    return plugin("figure", name, title=title, reads=reads, reference=reference)

@@ -16,8 +16,8 @@ def main(order_path: str, pdf: str, png: str, manifest_path: str) -> None:
     for kind, path in order["plugins"]:
         registry.load(kind, "", path)
     plugin = registry.load("figure", order["figure"]["name"])
-    metrics = pd.read_parquet(Path(order["folder"]) / "metrics.parquet")
-    figure = plugin.function(metrics, **order["figure"]["params"])
+    table = pd.read_parquet(Path(order["folder"]) / f"{plugin.info['reads']}.parquet")
+    figure = plugin.function(table, **order["figure"]["params"])
     for path, metadata in ((Path(pdf), {"CreationDate": None}), (Path(png), {"Software": None})):
         temporary = path.with_name(f".new-{path.name}")
         figure.savefig(temporary, format=path.suffix[1:], dpi=200, metadata=metadata)

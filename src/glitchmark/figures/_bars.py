@@ -11,6 +11,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from glitchmark.evaluation.selection import of_first_estimator
+
 # One colour a method in every figure; Okabe and Ito's and Tol's palettes are safe for colour-blind readers.
 COLOURS = {
     "si": "#0072B2", "mi": "#999999", "neg_mi": "#56B4E9", "aai": "#E69F00", "gd_class": "#F0E442",
@@ -23,6 +25,7 @@ LABELS = {
     "cfrank": "CFRank", "loss": "loss", "cleanlab": "CleanLab", "iforest": "iForest",
     "iforest_features": "iForest (features)", "resnet20": "ResNet-20", "mlp": "MLP",
 }  # fmt: skip
+KINDS = {"clean": "#0072B2", "mislabeled": "#D55E00", "anomalous": "#009E73"}
 WIDTH = 3.5  # inches, a column
 
 
@@ -34,11 +37,12 @@ def grouped_bars(
     missing: str,
     colours: dict[str, str] | None = None,
     cells: pd.DataFrame | None = None,
+    x: str = "model",
 ) -> Figure:
-    """Mean over data sets and seeds with the standard deviation over seeds, by model and ``hue``.
+    """Mean over data sets and seeds with the standard deviation over seeds, by ``x`` and ``hue``.
 
-    rows: of metrics.parquet, one metric. order: the hue's values from left to right. missing: what to say if there are
-    no rows. cells: the rows whose failures are counted in a note below the axes, if not those drawn.
+    rows: of metrics.parquet, one metric, or of series.parquet. order: the values of hue from left to right. missing:
+    what to say if there are no rows. cells: the rows whose failures are counted in a note, if not those drawn.
     """
     figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
     axes = figure.subplots()
@@ -51,11 +55,11 @@ def grouped_bars(
         return figure
     rows = rows[rows[hue].isin(order)]
     # every seed counts once, whatever the number of data sets
-    means = rows.groupby(["model", hue, "seed"], sort=False)["value"].mean().reset_index()
-    means["model"] = means["model"].map(lambda m: LABELS.get(m, m))
+    means = rows.groupby([x, hue, "seed"], sort=False)["value"].mean().reset_index()
+    means[x] = means[x].map(lambda name: LABELS.get(name, name))
     palette = palette_of(order) if colours is None else colours
     sns.barplot(
-        means, x="model", y="value", hue=hue, hue_order=order, palette=palette, errorbar="sd", ax=axes, saturation=1,
+        means, x=x, y="value", hue=hue, hue_order=order, palette=palette, errorbar="sd", ax=axes, saturation=1,
         width=min(0.8, 0.2 * len(order)),
         err_kws={"linewidth": 0.8, "color": "0.25"}, capsize=0.15, edgecolor="white", linewidth=0.4,
     )  # fmt: skip
@@ -87,7 +91,9 @@ def palette_of(methods: list[str]) -> dict[str, str]:
 
 
 def failures_note(rows: pd.DataFrame) -> str:
-    """What to write below a figure whose cells did not all succeed; "" if they did."""
+    """What to write below a figure whose cells did not all succeed; "" if they did. Series have no status."""
+    if "status" not in rows:
+        return ""
     failed = rows[rows["status"].str.startswith("failed")]
     if failed.empty:
         return ""
@@ -102,6 +108,5 @@ def select(metrics: pd.DataFrame, **values: object) -> pd.DataFrame:
     rows = metrics
     for column, value in values.items():
         rows = rows[rows[column].isin(value if isinstance(value, list | tuple) else [value])]
-    # of several estimators the first; signals have several ratios, detectors have the whole validation part
-    rows = rows[rows["estimator"].isin(["", *[name for name in metrics["estimator"].unique() if name][:1]])]
+    rows = rows[rows["estimator"].isin(of_first_estimator(metrics)["estimator"])]
     return rows[rows["validation_ratio"] == rows.groupby("method")["validation_ratio"].transform("max")]

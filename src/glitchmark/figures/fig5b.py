@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 @figure("fig5b", title="Characterising mixed glitches", reference="Myrtakis et al., KDD 2025, Fig. 5b")
 def fig5b(metrics: pd.DataFrame, *, method: str = "cfrank", glitch: str = "mixed") -> Figure:
     """Share of the mislabeled and of the anomalous samples whose kind CFRank tells correctly."""
-    from glitchmark.figures._bars import COLOURS, grouped_bars, select  # over a second to import
+    from glitchmark.figures._bars import KINDS, grouped_bars, select  # over a second to import
 
-    kinds = {"mislabeled": COLOURS["cnci"], "anomalous": COLOURS["pcid"]}
+    kinds = {kind: KINDS[kind] for kind in ("mislabeled", "anomalous")}
     rows = select(
         metrics,
         metric="characterisation_accuracy",

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -11,45 +11,19 @@ from threadpoolctl import ThreadpoolController
 from glitchmark.errors import CellError
 from glitchmark.influence.estimators import EVERY, Estimator, Product, Rows, as_matrix
 from glitchmark.influence.factors import Factors
-from glitchmark.influence.kernels import negative_sums_of_class, split_product_sums, split_sums
+from glitchmark.influence.kernels import (
+    counterfactual_classes,
+    keep_label,
+    negative_sums_of_class,
+    split_product_sums,
+    split_sums,
+)
+from glitchmark.influence.sums import NO_COUNTERFACTUAL, ClassSums, Sums
 
-BLOCK = 1 << 19  # elements of a block: 2 MB, so that the few that are in use stay in a core's cache
+BLOCK = 1 << 20  # elements of a block, 4 MB; smaller ones slow down the matrix products
+EVEN = 4
 
 Build = Callable[[Factors], Estimator]
-
-
-@dataclass(frozen=True)
-class ClassSums:
-    """neg, pos: float32 (n, C); neg[i, c] is the sum of min(I(i, j), 0) over the validation samples j of class c, pos
-    that of max(I(i, j), 0)."""
-
-    neg: np.ndarray
-    pos: np.ndarray
-
-    @property
-    def total(self) -> np.ndarray:
-        """neg + pos, float32 (n, C): the plain sum over each class."""
-        return self.neg + self.pos
-
-
-@dataclass(frozen=True)
-class Sums:
-    """What one pass leaves, for S subsets of the validation samples.
-
-    neg, pos: float32 (S, n, C), under the observed labels, all checkpoints (see ClassSums).
-    ncf: int64 (S, n), the class that each sample affects most negatively (Myrtakis et al., KDD 2025, Algorithm 1).
-    ncf_neg: float32 (S, n), at the last checkpoint and relabelled to ncf, its negative influence on its observed class.
-    pcf: int64 (S, n), the class other than the observed one that it affects most positively (Algorithm 2).
-    pcf_pos: float32 (S, n, C), at the last checkpoint and relabelled to pcf, its positive influence on each class.
-    ncf_neg and pcf_pos are None for estimators without counterfactuals. Ties go to the lowest class.
-    """
-
-    neg: np.ndarray
-    pos: np.ndarray
-    ncf: np.ndarray
-    pcf: np.ndarray
-    ncf_neg: np.ndarray | None = None
-    pcf_pos: np.ndarray | None = None
 
 
 def class_sums(
@@ -70,20 +44,18 @@ def class_sums(
     targets = _Targets(factors, subsets)
     estimator = build(targets.factors)
     labels, n, classes, s = factors.labels_train, factors.n_train, factors.n_classes, len(subsets)
-    neg, pos = (np.empty((s, n, classes), np.float32) for _ in range(2))
+    neg, pos = (np.empty((s, classes, n), np.float32) for _ in range(2))
     ncf, pcf = (np.empty((s, n), np.int64) for _ in range(2))
-    ncf_neg, pcf_pos = np.empty((s, n), np.float32), np.empty((s, n, classes), np.float32)
-    own = np.arange(classes)[None, :] == labels[:, None]
+    ncf_neg, pcf_pos = np.empty((s, n), np.float32), np.empty((s, classes, n), np.float32)
 
     def block(start: int, stop: int, rows: Rows) -> bool:
         at = slice(start, stop)
-        neg[:, at], pos[:, at] = targets.split(rows.influence)
-        ncf[:, at] = neg[:, at].argmin(axis=2)
-        pcf[:, at] = np.where(own[at], -np.inf, pos[:, at]).argmax(axis=2)
+        neg[..., at], pos[..., at] = targets.split(rows.influence)
+        counterfactual_classes(neg[..., at], pos[..., at], labels[at], ncf[:, at], pcf[:, at])
         if rows.relabelled is None or not counterfactual:
             return False
         ncf_neg[:, at] = targets.negative_under(rows, ncf[:, at], labels[at])
-        pcf_pos[:, at] = targets.positive_under(rows, pcf[:, at])
+        pcf_pos[..., at] = targets.positive_under(rows, pcf[:, at])
         return True
 
     with_counterfactual = all(_each_block(estimator, n, targets.m, block, threads))
@@ -100,22 +72,16 @@ def relabelled_sums(
     """
 
     targets = _Targets(factors, subset[None])
-    neg, pos = (np.empty((factors.n_train, factors.n_classes), np.float32) for _ in range(2))
+    neg, pos = (np.empty((factors.n_classes, factors.n_train), np.float32) for _ in range(2))
 
     def block(start: int, stop: int, rows: Rows) -> None:
         if rows.relabelled is None:
             raise CellError(NO_COUNTERFACTUAL)
         at = slice(start, stop)
-        (neg[at],), (pos[at],) = targets.split(rows.relabelled(EVERY, labels[at]))
+        (neg[:, at],), (pos[:, at],) = targets.split(rows.relabelled(EVERY, labels[at]))
 
     _each_block(build(targets.factors), factors.n_train, targets.m, block, threads)
-    return ClassSums(neg, pos)
-
-
-NO_COUNTERFACTUAL = (
-    "the estimator cannot tell what influence a relabelled sample would have, which this signal needs; "
-    "use it with another estimator"
-)
+    return ClassSums(neg.T, pos.T)
 
 
 def blocks(estimator: Estimator, n: int, m: int) -> Iterator[tuple[int, int, Rows]]:
@@ -125,8 +91,11 @@ def blocks(estimator: Estimator, n: int, m: int) -> Iterator[tuple[int, int, Row
 
 
 def _bounds(n: int, m: int) -> list[tuple[int, int]]:
-    step = min(1024, max(64, BLOCK // m))
-    return [(start, min(start + step, n)) for start in range(0, n, step)]
+    """Rows of each block: equal parts, a multiple of EVEN of them, so that threads end together."""
+    step = min(1024, max(256, BLOCK // m))
+    parts = min(n, EVEN * -(-n // (EVEN * step)))
+    edges = [n * i // parts for i in range(parts + 1)]
+    return list(pairwise(edges))
 
 
 def _each_block(estimator: Estimator, n: int, m: int, work: Callable, threads: int) -> list:
@@ -164,16 +133,17 @@ class _Targets:
         return slice(self.starts[c], self.starts[c + 1])
 
     def split(self, influence: np.ndarray | Product) -> tuple[np.ndarray, np.ndarray]:
-        """Sums of the negative and of the positive influence by subset and class: two float32 (S, b, C)."""
+        """Sums of the negative and of the positive influence by subset and class: two float32 (S, C, b)."""
         if self.n_subsets > 1:
             matrix = as_matrix(influence)
-            return self._by_class(np.minimum(matrix, 0)), self._by_class(np.maximum(matrix, 0))
+            parts = np.minimum(matrix, 0), np.maximum(matrix, 0)
+            return tuple(self._by_class(part).transpose(1, 0, 2) for part in parts)
         # one subset counts every target
         if isinstance(influence, Product):
-            sums = np.empty((2, 1, len(influence.left), self.n_classes), np.float32)
+            sums = np.empty((2, 1, self.n_classes, len(influence.left)), np.float32)
             split_product_sums(influence.kernel, influence.left @ influence.right, self.starts, *sums[:, 0])
         else:
-            sums = np.empty((2, 1, len(influence), self.n_classes), np.float32)
+            sums = np.empty((2, 1, self.n_classes, len(influence)), np.float32)
             split_sums(influence, self.starts, *sums[:, 0])
         return tuple(sums)
 
@@ -186,39 +156,37 @@ class _Targets:
                 product = (influence.kernel, influence.left, influence.right)
                 negative_sums_of_class(*product, self.starts, observed, found[0])
             else:
-                found[0] = self.split(influence)[0][0, np.arange(len(observed)), observed]
+                found[0] = self.split(influence)[0][0, observed, np.arange(len(observed))]
             return found
         for c in np.unique(observed):
             mine = np.flatnonzero(observed == c)
-            for at, label, chosen in _by_label(labels[:, mine]):
-                influence = as_matrix(rows.relabelled(mine[at], label, self.columns(c)))
+            for label, at in self._relabelled(labels, mine):
+                influence = as_matrix(rows.relabelled(at, np.full(len(at), label), self.columns(c)))
                 sums = self.members[c] @ np.minimum(influence, 0).T
-                found[:, mine[at]] = np.where(chosen, sums, found[:, mine[at]])
+                keep_label(sums[None], labels, label, at, found[:, None])
         return found
 
     def positive_under(self, rows: Rows, labels: np.ndarray) -> np.ndarray:
-        """Positive influence on each class under other labels (S, b): float32 (S, b, C)."""
+        """Positive influence on each class under other labels (S, b): float32 (S, C, b)."""
         if self.n_subsets == 1:
             return self.split(rows.relabelled(EVERY, labels[0]))[1]
-        found = np.empty((*labels.shape, self.n_classes), np.float32)
-        for at, label, chosen in _by_label(labels):
-            sums = self._by_class(np.maximum(as_matrix(rows.relabelled(at, label)), 0))
-            s, k = np.nonzero(chosen)
-            found[s, at[k]] = sums[s, k]
+        found = np.empty((len(labels), self.n_classes, labels.shape[1]), np.float32)
+        for label, at in self._relabelled(labels, np.arange(labels.shape[1])):
+            influence = as_matrix(rows.relabelled(at, np.full(len(at), label)))
+            keep_label(self._by_class(np.maximum(influence, 0)), labels, label, at, found)
         return found
 
     def _by_class(self, part: np.ndarray) -> np.ndarray:
-        """Sums of part (k, m) by subset and class, float32 (S, k, C)."""
+        """Sums of part (k, m) by class and subset, float32 (C, S, k)."""
         sums = np.empty((self.n_classes, self.n_subsets, len(part)), np.float32)
         for c in range(self.n_classes):
             np.matmul(self.members[c], part[:, self.columns(c)].T, out=sums[c])
-        return sums.transpose(1, 2, 0)
+        return sums
 
-
-def _by_label(labels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Samples by what they are relabelled to in any subset, (S, k): positions (k',), their label (k',), and bool
-    (S, k'), in which subsets. A sample's label may differ by subset, but takes few values: each is computed once."""
-    for label in np.unique(labels):
-        chosen = labels == label
-        at = np.flatnonzero(chosen.any(axis=0))
-        yield at, np.full(len(at), label), chosen[:, at]
+    def _relabelled(self, labels: np.ndarray, among: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Each label with the samples ``among`` which have it in any subset, labels (S, b). A sample's label may differ
+        by subset, but takes few values: what they lead to is computed once."""
+        occurs = np.zeros((self.n_classes, labels.shape[1]), bool)
+        occurs[labels[:, among], among] = True
+        for label in np.flatnonzero(occurs.any(axis=1)):
+            yield label, np.flatnonzero(occurs[label])

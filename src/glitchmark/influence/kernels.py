@@ -13,7 +13,7 @@ ZERO = np.float32(0)
 
 @njit(nogil=True, fastmath=FAST, cache=True)
 def split_sums(matrix, starts, neg, pos):
-    """neg, pos (b, C): sums of the negative and of the positive elements of matrix (b, m) by class; all float32."""
+    """neg, pos (C, b): sums of the negative and of the positive elements of matrix (b, m) by class; all float32."""
     for i in range(len(matrix)):
         for c in range(len(starts) - 1):
             row = matrix[i, starts[c] : starts[c + 1]]
@@ -21,7 +21,7 @@ def split_sums(matrix, starts, neg, pos):
             for j in range(len(row)):
                 low += min(row[j], ZERO)
                 high += max(row[j], ZERO)
-            neg[i, c], pos[i, c] = low, high
+            neg[c, i], pos[c, i] = low, high
 
 
 @njit(nogil=True, fastmath=FAST, cache=True)
@@ -35,7 +35,7 @@ def split_product_sums(kernel, weights, starts, neg, pos):
                 value = left[j] * right[j]
                 low += min(value, ZERO)
                 high += max(value, ZERO)
-            neg[i, c], pos[i, c] = low, high
+            neg[c, i], pos[c, i] = low, high
 
 
 @njit(nogil=True, fastmath=FAST, cache=True)
@@ -63,3 +63,35 @@ def add_product(kernel, weights, total):
     for i in range(len(total)):
         for j in range(total.shape[1]):
             total[i, j] += kernel[i, j] * weights[i, j]
+
+
+@njit(nogil=True, fastmath=FAST, cache=True)
+def counterfactual_classes(neg, pos, observed, ncf, pcf):
+    """ncf (S, b): the class of the smallest neg (S, C, b); pcf (S, b): that of the largest pos, of those other than
+    observed (b,). Ties go to the lowest class. (Myrtakis et al., KDD 2025, Algorithms 1 and 2.)"""
+    n = neg.shape[2]
+    for s in range(len(neg)):
+        # contiguous and without branches, which lets the loop over samples be vectorised
+        negative, positive = np.ascontiguousarray(neg[s]), np.ascontiguousarray(pos[s])
+        # neg is never positive and pos never negative, so that the first class always counts
+        lowest, highest = np.full(n, np.float32(1)), np.full(n, np.float32(-1))
+        low, high = np.zeros(n, np.int32), np.zeros(n, np.int32)
+        for c in range(neg.shape[1]):
+            for i in range(n):
+                lower = negative[c, i] < lowest[i]
+                lowest[i] = negative[c, i] if lower else lowest[i]
+                low[i] = c if lower else low[i]
+                higher = (positive[c, i] > highest[i]) & (c != observed[i])
+                highest[i] = positive[c, i] if higher else highest[i]
+                high[i] = c if higher else high[i]
+        ncf[s], pcf[s] = low, high
+
+
+@njit(nogil=True, cache=True)
+def keep_label(values, labels, label, at, found):
+    """found[s, c, at[k]] = values[c, s, k] wherever labels[s, at[k]] is the label; values (C', S, k), found (S, C', b)."""
+    for s in range(len(labels)):
+        for c in range(len(values)):
+            for k in range(len(at)):
+                if labels[s, at[k]] == label:
+                    found[s, c, at[k]] = values[c, s, k]

@@ -1,24 +1,23 @@
 """What a signal reads of a cell: influence as aggregates, the factors, and the matrix if it is asked for by name."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from glitchmark import seeds
 from glitchmark.errors import CellError
-from glitchmark.influence.engine import (
-    NO_COUNTERFACTUAL,
-    Build,
-    ClassSums,
-    Sums,
-    blocks,
-    class_sums,
-    relabelled_sums,
-)
 from glitchmark.influence.factors import Factors
+from glitchmark.influence.sums import NO_COUNTERFACTUAL, ClassSums, Sums
+
+if TYPE_CHECKING:
+    from glitchmark.influence.engine import Build
+
+# The engine is imported where a matrix is computed: most signals read stored sums, and numba takes a while to import.
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Dynamics:
     self_influence: np.ndarray
     neg: np.ndarray
     pos: np.ndarray
-    n_validation: int
+    n_validation: np.int64
 
 
 class Influence:
@@ -56,7 +55,7 @@ class Influence:
     @classmethod
     def from_factors(
         cls, factors: Factors, build: Build | None = None, validation: np.ndarray | None = None, seed: int = 0
-    ) -> "Influence":
+    ) -> Influence:
         """From factors in memory; nothing is computed before it is read.
 
         build: the estimator's class, or any function factors -> estimator; without it, only the factors can be read.
@@ -65,6 +64,8 @@ class Influence:
         validation = np.ones(factors.n_val, bool) if validation is None else validation
         readers: dict[str, Callable[[], Any]] = {"factors": lambda: factors}
         if build is not None:
+            from glitchmark.influence.engine import class_sums
+
             readers |= {
                 "build": lambda: build,
                 "sums": lambda: class_sums(build, factors, validation[None]),
@@ -98,7 +99,9 @@ class Influence:
         last checkpoint with the training samples under other ``labels`` (int64 (n,)), which costs a pass over the
         factors."""
         if labels is None:
-            return ClassSums(self._sums.neg[0], self._sums.pos[0])
+            return ClassSums(self._sums.neg[0].T, self._sums.pos[0].T)
+        from glitchmark.influence.engine import relabelled_sums
+
         return relabelled_sums(self._read("build"), self.factors, labels, self.validation)
 
     @property
@@ -119,15 +122,17 @@ class Influence:
     @property
     def pcf_pos(self) -> np.ndarray:
         """Positive influence on each class at the last checkpoint, had the sample the label pcf: (n, C)."""
-        return _counterfactual(self._sums.pcf_pos)
+        return _counterfactual(self._sums.pcf_pos).T
 
     def matrix(self) -> np.ndarray:
         """The whole influence matrix, float32 (n, m'): m' validation samples count. It needs 4 n m' bytes."""
+        from glitchmark.influence.engine import blocks
+
         factors = self.factors.with_validation(self.validation)
         built = self._read("build")(factors)
         return np.concatenate([rows.matrix() for _, _, rows in blocks(built, factors.n_train, factors.n_val)])
 
-    def with_clean_per_class(self, per_class: int | None) -> "Influence":
+    def with_clean_per_class(self, per_class: int | None) -> Influence:
         """The same with at most so many validation samples of each class, drawn by the seed; None for all."""
         if per_class is None:
             return self
@@ -153,13 +158,15 @@ class Influence:
 
 def dynamics(build: Build, factors: Factors, threads: int = 1) -> Dynamics:
     """The estimator at each checkpoint alone; of an estimator that sums over checkpoints, these are the terms."""
+    from glitchmark.influence.engine import class_sums
+
     steps = [factors.at(t) for t in range(factors.n_checkpoints)]
     sums = [class_sums(build, step, threads=threads, counterfactual=False) for step in steps]
     return Dynamics(
         np.stack([build(step).self_influence() for step in steps]),
-        np.concatenate([s.neg for s in sums]),
-        np.concatenate([s.pos for s in sums]),
-        factors.n_val,
+        np.concatenate([s.neg for s in sums]).transpose(0, 2, 1),
+        np.concatenate([s.pos for s in sums]).transpose(0, 2, 1),
+        np.int64(factors.n_val),
     )
 
 

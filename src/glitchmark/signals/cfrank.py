@@ -1,7 +1,6 @@
 """Counterfactual influence rank."""
 
 import numpy as np
-from scipy.stats import rankdata
 
 from glitchmark.signals import Influence, Scores, signal
 from glitchmark.signals.cnci import cnci
@@ -14,6 +13,8 @@ def cfrank(influence: Influence) -> Scores:
 
     Tied samples share their mean rank; equal ranks under both count as mislabeled. The label is CNCI's.
     """
+    from scipy.stats import rankdata  # 0.7 s to import
+
     mislabeled = cnci(influence)
     rank_mislabeled, rank_anomalous = rankdata(mislabeled.score), rankdata(pcid(influence))
     kind = np.where(rank_mislabeled >= rank_anomalous, "mislabeled", "anomalous")

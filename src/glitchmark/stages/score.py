@@ -1,36 +1,66 @@
-"""One signal on one cell, for every validation ratio."""
+"""One signal on one cell, for every validation subset that it reads."""
 
 from functools import partial
 
-from glitchmark import registry
-from glitchmark.influence.engine import ClassSums, Sums
+import numpy as np
+
+from glitchmark import registry, seeds
 from glitchmark.influence.factors import Factors
-from glitchmark.influence.view import Influence
+from glitchmark.influence.subsets import validation_subsets
+from glitchmark.influence.sums import Sums
+from glitchmark.influence.view import Dynamics, Influence
 from glitchmark.scores import checked
+from glitchmark.stages._estimator import factors_and_build
 from glitchmark.stages._scoring import score_arrays
 
 
 def compute(spec, inputs, runtime):
-    """arrays: see _scoring.score_arrays; one row a validation ratio."""
+    """arrays: see _scoring.score_arrays; one row a validation subset."""
     plugin = registry.load("signal", spec["signal"]["name"])
-    estimator = partial(registry.load("estimator", spec["estimator"]["name"]).function, **spec["estimator"]["params"])
-    stored = inputs["influence"].arrays
-    n_classes = stored["observed_neg"].shape[2]
+    seed = seeds.integer(spec["seed"], "signals", spec["dataset"])  # the same for all, which can so share their draws
     scores = []
-    for s, validation in enumerate(stored["validation"]):
-        both = {
-            name: ClassSums(stored[f"{name}_neg"][s], stored[f"{name}_pos"][s])
-            for name in ("observed", "under_ncf", "under_pcf")
-        }
-        influence = Influence(
-            labels=stored["labels"],
-            n_classes=n_classes,
-            validation=validation,
-            sums=Sums(ncf=stored["ncf"][s], pcf=stored["pcf"][s], **both),
-            self_influence=stored["self_influence"],
-            factors=lambda: Factors.from_arrays(inputs["train"].arrays),
-            estimator=estimator,
-        )
+    for influence in READERS[plugin.info["reads"]](spec, inputs, seed):
         result = plugin.function(influence, **spec["signal"]["params"])
-        scores.append(checked(result, f"signal '{plugin.name}'", len(influence.labels), n_classes))
+        scores.append(checked(result, f"signal '{plugin.name}'", len(influence.labels), influence.n_classes))
     return score_arrays(scores), {}
+
+
+def _with_influence(spec, inputs, seed):
+    """The stored sums of an estimator; one Influence a validation subset."""
+    stored = inputs["influence"].arrays
+    for s, validation in enumerate(stored["validation"]):
+        readers = {
+            "sums": partial(_sums, stored, s),
+            "self_influence": lambda: stored["self_influence"],
+            "factors": lambda: factors_and_build(spec, inputs)[0],
+            "build": lambda: factors_and_build(spec, inputs)[1],
+        }
+        if "dynamics" in inputs:
+            readers["dynamics"] = lambda: Dynamics(**inputs["dynamics"].arrays)
+        yield Influence(stored["labels"], stored["neg"].shape[1], validation, seed, readers)
+
+
+def _with_factors(spec, inputs, seed):
+    """The factors alone; one Influence a validation subset."""
+    factors = Factors.from_arrays(inputs["train"].arrays)
+    for validation in validation_subsets(factors.labels_val, len(inputs["subset"].arrays["train"]), spec):
+        yield Influence.from_factors(factors, None, validation, seed)
+
+
+def _with_training(spec, inputs, seed):
+    """The factors without the validation samples, which so cannot be read."""
+    factors = Factors.from_arrays(inputs["train"].arrays)
+    yield Influence.from_factors(factors.with_validation(np.zeros(factors.n_val, bool)), None, None, seed)
+
+
+def _sums(stored, s: int) -> Sums:
+    names = [name for name in Sums.__dataclass_fields__ if name in stored]
+    return Sums(**{name: stored[name][s : s + 1] for name in names})
+
+
+READERS = {
+    "influence": _with_influence,
+    "dynamics": _with_influence,
+    "factors": _with_factors,
+    "training": _with_training,
+}

@@ -1,0 +1,62 @@
+"""What of a cell has an axis of its own: rows of series.parquet, from stored entries.
+
+Each function yields rows with "series", "x" and "value", and "class": the kind of training samples that a value is the
+mean over ("clean", "mislabeled", "anomalous"), "" where it is about none.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from glitchmark.influence.view import Dynamics
+from glitchmark.signals._cancellation import cancellation_by_signal
+from glitchmark.store import Entry
+
+
+def training_curves(entry: Entry, kind: np.ndarray) -> Iterator[dict[str, Any]]:
+    """Training loss by epoch, validation accuracy by checkpoint."""
+    curves = entry.info["curves"]
+    for epoch, loss in enumerate(curves["loss"], start=1):
+        yield _row("training_loss", epoch, loss)
+    for epoch, accuracy in zip(curves["epochs"], curves["validation_accuracy"], strict=True):
+        yield _row("validation_accuracy", epoch, accuracy)
+
+
+def influence_by_epoch(entry: Entry, kind: np.ndarray) -> Iterator[dict[str, Any]]:
+    """Mean SI, MI and AAI of a kind of samples at each checkpoint alone, and how much of each signal cancels over
+    validation samples and checkpoints (x: 0)."""
+    dynamics = Dynamics(**entry.arrays)
+    by_epoch = {
+        "si": dynamics.self_influence,
+        "mi": (dynamics.pos + dynamics.neg).sum(axis=2),
+        "aai": (dynamics.pos - dynamics.neg).sum(axis=2) / dynamics.n_validation,
+    }
+    cancelled = cancellation_by_signal(dynamics)
+    for group in ("", "mislabeled", "anomalous"):
+        members = kind == group
+        if members.any():
+            name = group or "clean"
+            for signal, values in by_epoch.items():
+                for epoch, value in zip(entry.info["epochs"], values[:, members].mean(axis=1), strict=True):
+                    yield _row(f"{signal}_by_epoch", epoch, value, name)
+            for signal, index in cancelled.items():
+                yield _row(f"{signal}_cancellation", 0, index[members].mean(), name)
+
+
+def agreement(entry: Entry, kind: np.ndarray) -> Iterator[dict[str, Any]]:
+    """The correlation with the reference for each validation sample (x: its position)."""
+    for j, value in enumerate(entry.arrays["correlation"]):
+        yield _row("agreement", j, value)
+
+
+def _row(series: str, x: float, value: float, group: str = "") -> dict[str, Any]:
+    return {"class": group, "series": series, "x": float(x), "value": float(value)}
+
+
+# by the stage that leaves the entry
+SERIES: dict[str, Callable[[Entry, np.ndarray], Iterator[dict[str, Any]]]] = {
+    "train": training_curves,
+    "dynamics": influence_by_epoch,
+    "agreement": agreement,
+}

@@ -1,0 +1,50 @@
+"""Signals over training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from glitchmark.figures import figure
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+@figure(
+    "influence_by_epoch",
+    title="Influence over training",
+    reads="series",
+    reference="Myrtakis et al., arXiv:2506.11584: how influence changes during training",
+)
+def influence_by_epoch(
+    series: pd.DataFrame,
+    *,
+    signals: tuple[str, ...] = ("si", "mi", "aai"),
+    glitch: str = "mixed",
+    modality: str = "image",
+) -> Figure:
+    """SI, MI and AAI at each epoch for clean, mislabeled and anomalous samples.
+
+    Each cell's values are relative to its largest, so that cells of different scale can be averaged.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    from glitchmark.evaluation.selection import of_first_estimator
+    from glitchmark.figures._bars import KINDS, LABELS  # over a second to import
+    from glitchmark.figures._lines import empty, label, legend, lines, panels
+
+    rows = series[series["series"].isin([f"{name}_by_epoch" for name in signals])]
+    rows = of_first_estimator(rows[(rows["glitch"] == glitch) & (rows["modality"] == modality)])
+    if rows.empty:
+        what = f"{modality} data sets with the glitch '{glitch}' and a signal that reads dynamics, e.g. cancellation"
+        return empty(f"not run: {what}")
+    largest = rows["value"].abs().groupby([rows[c] for c in ("dataset", "model", "seed", "series")]).transform("max")
+    rows = rows.assign(value=rows["value"] / largest.where(largest > 0, 1))
+    drawn, axes = panels([LABELS.get(name, name) for name in signals])
+    for panel, name in zip(axes, signals, strict=True):
+        lines(panel, rows[rows["series"] == f"{name}_by_epoch"], "class", KINDS)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    label(axes, "epoch", "relative to the largest")
+    legend(drawn, {kind: colour for kind, colour in KINDS.items() if kind in set(rows["class"])}, {})
+    return drawn

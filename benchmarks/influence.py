@@ -3,10 +3,10 @@
     python benchmarks/influence.py [--threads 2] [section ...]
 
 Both sides of a claim are measured in the same run, by turns, so that other work on the machine slows both, and the best
-of each is compared; a table gives best..worst. Everything is run once before it is timed, so that no compilation counts.
-Both sides have the same number of threads. A product is this machine's own float32 rate: NumPy, into memory that is already there. Memory
-is that of a fresh process: its peak during the pass (VmHWM, reset before it) minus what it held before (the factors,
-the libraries, the compiled code). Linux only. The exit status is 1 if a target is missed.
+of each is compared; a table gives best..worst. Everything is run once before it is timed, so that no compilation
+counts. Both sides have the same number of threads. A product is this machine's own float32 rate: NumPy, into memory
+that is already there. Memory is that of a fresh process: its peak (VmHWM) during the pass and self-influence, minus
+what it held before: the factors, libraries and compiled code. Linux only. The exit status is 1 if a target is missed.
 """
 
 import argparse
@@ -25,9 +25,10 @@ from threadpoolctl import threadpool_limits
 
 from glitchmark import registry
 from glitchmark.errors import CellError
-from glitchmark.influence.engine import Build, Sums, class_sums
+from glitchmark.influence.engine import Build, class_sums
 from glitchmark.influence.estimators.tracin import TracIn
 from glitchmark.influence.factors import Factors
+from glitchmark.influence.sums import Sums
 from glitchmark.influence.view import Influence
 
 KDD_SIGNALS = ("si", "mi", "neg_mi", "aai", "gd_class", "cnci", "pcid", "cfrank")  # Myrtakis et al., KDD 2025

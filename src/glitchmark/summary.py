@@ -27,12 +27,21 @@ def show(run: "Workflow", started: float, to_do: int) -> None:
         if any(glitch.is_control for glitch in run.grid.glitches):
             print(f"  ranked   {run.folder}/ranked/  (most suspicious samples first, for data without known glitches)")
         print(f"  figures  {run.figures}/  ({', '.join(run.names('figure')) or 'none'}; PDF and PNG)")
+        _note_directions(run.folder / "notes.json")
     else:
         print(f"  UNFINISHED: {len(unfinished)} jobs, e.g. {', '.join(unfinished[:3])}.")
         print("  What they computed is kept; the messages above say why they stopped. Run again to go on.")
     _list_failures(run, failures)
     if not unfinished and not failures:
         print("  everything succeeded")
+
+
+def _note_directions(notes: Path) -> None:
+    """Methods whose scores are highest for clean samples: higher is to mean more suspicious."""
+    turned = json.loads(notes.read_text())["turned"]
+    if turned:
+        methods = ", ".join(f"{method} ({auroc:.2f})" for method, auroc in turned.items())
+        print(f"  note     below chance on the glitches that they look for, by mean AUROC: {methods}")
 
 
 def _list_failures(run: "Workflow", failures: dict[str, str]) -> None:

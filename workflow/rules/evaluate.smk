@@ -7,6 +7,7 @@ TABLES = [
         "series.parquet",
         "costs.parquet",
         "metrics.csv",
+        "notes.json",
     )
 ]
 

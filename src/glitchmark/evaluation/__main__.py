@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from glitchmark.evaluation.tables import Tables, ranked_lists
 from glitchmark.manifests import replace_manifests
-from glitchmark.store import mending
+from glitchmark.store import mending, write_text
 
 
 def main(order_path: str, manifest_path: str) -> None:
@@ -28,6 +28,7 @@ def _write_tables(tables: Tables, folder: Path, ranking: str) -> dict[str, str]:
     metrics = tables.metrics()
     _write_parquet(folder / "metrics.parquet", [metrics])
     _write_csv(folder / "metrics.csv", metrics)
+    write_text(folder / "notes.json", json.dumps({"turned": tables.turned(metrics)}, indent=1) + "\n")
     _write_parquet(folder / "samples.parquet", tables.samples())
     _write_parquet(folder / "series.parquet", [tables.series()])
     _write_parquet(folder / "costs.parquet", [tables.costs()])

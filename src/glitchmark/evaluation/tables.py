@@ -19,6 +19,7 @@ METRIC_COLUMNS = [
     "budget", "seed", "method", "variant", "class", "metric", "value", "status",
 ]  # fmt: skip
 CELL = ("dataset", "modality", "model", "estimator", "glitch", "ratio", "seed", "method", "variant")
+CHANCE = 0.45  # a mean AUROC below it is no accident of few seeds
 DETECTION = ("f1", "precision", "recall", "average_precision", "auroc")
 
 
@@ -47,6 +48,20 @@ class Tables:
         rows = [row for measurement in self.measurements for row in self._metric_rows(measurement)]
         frame = pd.DataFrame(rows, columns=METRIC_COLUMNS)
         return frame.astype({"value": "float64", "ratio": "float64", "validation_ratio": "float64"})
+
+    def turned(self, table: pd.DataFrame) -> dict[str, float]:
+        """Method -> mean AUROC, of those that rank below chance the glitches that they look for: their direction may be
+        turned. table: metrics.parquet."""
+        targets = {m["labels"]["method"]: m["labels"]["targets"] for m in self.measurements if m["rows"]}
+        kinds: dict[str, set[str]] = {}
+        for m in self.measurements:
+            truth = self._truth_of(m)
+            if truth is not None:
+                kinds.setdefault(m["labels"]["glitch"], set()).update(np.unique(truth.kind[truth.kind != ""]).tolist())
+        aurocs = table[table["metric"] == "auroc"].dropna(subset="value")
+        meant = [targets[m] == "both" or kinds[g] == {targets[m]} for m, g in aurocs[["method", "glitch"]].to_numpy()]
+        means = aurocs[meant].groupby("method")["value"].mean()
+        return means[means < CHANCE].to_dict()
 
     def samples(self, *, controls_only: bool = False) -> Iterator[pd.DataFrame]:
         """samples.parquet, a frame a measurement: a row a sample, for the largest validation ratio's first subset.

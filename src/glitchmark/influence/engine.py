@@ -32,13 +32,14 @@ def class_sums(
     subsets: np.ndarray | None = None,
     *,
     counterfactual: bool = True,
+    self_influence: bool = False,
     threads: int = 1,
 ) -> Sums:
     """Class sums for several validation subsets, in one pass.
 
-    build: makes the estimator from factors. subsets: bool (S, m); all validation samples if left out. counterfactual:
-    whether to compute ncf_neg and pcf_pos as well. threads: of the pass; results do not depend on it, to the bit.
-    Raises CellError for a subset without samples.
+    build: makes the estimator from factors. subsets: bool (S, m); all validation samples if left out. counterfactual,
+    self_influence: whether to compute ncf_neg and pcf_pos, and the influence of samples on themselves. threads: of the
+    pass; results do not depend on it, to the bit. Raises CellError for a subset without samples.
     """
     subsets = np.ones((1, factors.n_val), bool) if subsets is None else subsets
     targets = _Targets(factors, subsets)
@@ -60,7 +61,7 @@ def class_sums(
 
     with_counterfactual = all(_each_block(estimator, n, targets.m, block, threads))
     extra = (ncf_neg, pcf_pos) if with_counterfactual else (None, None)
-    return Sums(neg, pos, ncf, pcf, *extra)
+    return Sums(neg, pos, ncf, pcf, *extra, estimator.self_influence() if self_influence else None)
 
 
 def relabelled_sums(

@@ -89,7 +89,7 @@ def counterfactual_classes(neg, pos, observed, ncf, pcf):
 
 @njit(nogil=True, cache=True)
 def keep_label(values, labels, label, at, found):
-    """found[s, c, at[k]] = values[c, s, k] wherever labels[s, at[k]] is the label; values (C', S, k), found (S, C', b)."""
+    """found[s, c, at[k]] = values[c, s, k] where labels[s, at[k]] is the label; values (C, S, k), found (S, C, b)."""
     for s in range(len(labels)):
         for c in range(len(values)):
             for k in range(len(at)):

@@ -33,7 +33,9 @@ class Sums:
     ncf_neg: float32 (S, n), at the last checkpoint and relabelled to ncf, its negative influence on its observed class.
     pcf: int64 (S, n), the class other than the observed one that it affects most positively (Algorithm 2).
     pcf_pos: float32 (S, C, n), at the last checkpoint and relabelled to pcf, its positive influence on each class.
-    ncf_neg and pcf_pos are None for estimators without counterfactuals. Ties go to the lowest class.
+    self_influence: float64 (n,), of each training sample on itself.
+    ncf_neg and pcf_pos are None for estimators without counterfactuals, self_influence where it was not asked for. Ties
+    go to the lowest class.
     """
 
     neg: np.ndarray
@@ -42,3 +44,4 @@ class Sums:
     pcf: np.ndarray
     ncf_neg: np.ndarray | None = None
     pcf_pos: np.ndarray | None = None
+    self_influence: np.ndarray | None = None

@@ -37,8 +37,8 @@ class Influence:
     """Influence of n training samples on those validation samples that count.
 
     labels: int64 (n,), observed. n_classes: C. validation: bool, which validation samples count. seed: an integer for
-    whatever a signal draws. readers: how to fetch what the signal declared that it reads: "sums", "self_influence",
-    "factors", "build" (factors -> estimator) and "dynamics".
+    whatever a signal draws. readers: how to fetch what the signal declared that it reads: "sums" of one
+    subset, "factors", "build" (factors -> estimator) and "dynamics".
     """
 
     def __init__(
@@ -68,8 +68,7 @@ class Influence:
 
             readers |= {
                 "build": lambda: build,
-                "sums": lambda: class_sums(build, factors, validation[None]),
-                "self_influence": lambda: build(factors).self_influence(),
+                "sums": lambda: class_sums(build, factors, validation[None], self_influence=True),
                 "dynamics": lambda: dynamics(build, factors),
             }
         return cls(factors.labels_train, factors.n_classes, validation, seed, readers)
@@ -89,10 +88,10 @@ class Influence:
         """Influence checkpoint by checkpoint."""
         return self._read("dynamics")
 
-    @cached_property
+    @property
     def self_influence(self) -> np.ndarray:
         """Influence of each training sample on itself, float64 (n,)."""
-        return self._read("self_influence")
+        return self._sums.self_influence
 
     def class_sums(self, labels: np.ndarray | None = None) -> ClassSums:
         """Sign-split sums by class of the validation samples: under the observed labels over all checkpoints, or at the
@@ -161,9 +160,9 @@ def dynamics(build: Build, factors: Factors, threads: int = 1) -> Dynamics:
     from glitchmark.influence.engine import class_sums
 
     steps = [factors.at(t) for t in range(factors.n_checkpoints)]
-    sums = [class_sums(build, step, threads=threads, counterfactual=False) for step in steps]
+    sums = [class_sums(build, step, counterfactual=False, self_influence=True, threads=threads) for step in steps]
     return Dynamics(
-        np.stack([build(step).self_influence() for step in steps]),
+        np.stack([s.self_influence for s in sums]),
         np.concatenate([s.neg for s in sums]).transpose(0, 2, 1),
         np.concatenate([s.pos for s in sums]).transpose(0, 2, 1),
         np.int64(factors.n_val),

@@ -8,16 +8,12 @@ from glitchmark.stages._estimator import factors_and_build
 
 
 def compute(spec, inputs, runtime):
-    """arrays: validation bool (S, m), labels (n,), self_influence (n,), and those of engine.Sums."""
+    """arrays: validation bool (S, m), labels (n,), and those of sums.Sums."""
     factors, build = factors_and_build(spec, inputs)
     if spec["estimator"]["against"] == "training":
         validation = np.ones((1, factors.n_val), bool)
     else:
         validation = validation_subsets(factors.labels_val, len(inputs["subset"].arrays["train"]), spec)
-    sums = class_sums(build, factors, validation, threads=runtime["threads"])
-    arrays = {
-        "validation": validation,
-        "labels": factors.labels_train,
-        "self_influence": build(factors).self_influence(),
-    }
-    return arrays | {name: values for name, values in vars(sums).items() if values is not None}, {}
+    sums = class_sums(build, factors, validation, self_influence=True, threads=runtime["threads"])
+    arrays = {name: values for name, values in vars(sums).items() if values is not None}
+    return {"validation": validation, "labels": factors.labels_train, **arrays}, {}

@@ -31,7 +31,6 @@ def _with_influence(spec, inputs, seed):
     for s, validation in enumerate(stored["validation"]):
         readers = {
             "sums": partial(_sums, stored, s),
-            "self_influence": lambda: stored["self_influence"],
             "factors": lambda: factors_and_build(spec, inputs)[0],
             "build": lambda: factors_and_build(spec, inputs)[1],
         }
@@ -54,8 +53,9 @@ def _with_training(spec, inputs, seed):
 
 
 def _sums(stored, s: int) -> Sums:
-    names = [name for name in Sums.__dataclass_fields__ if name in stored]
-    return Sums(**{name: stored[name][s : s + 1] for name in names})
+    """Those of one validation subset."""
+    by_subset = [name for name in ("neg", "pos", "ncf", "pcf", "ncf_neg", "pcf_pos") if name in stored]
+    return Sums(**{name: stored[name][s : s + 1] for name in by_subset}, self_influence=stored["self_influence"])
 
 
 READERS = {

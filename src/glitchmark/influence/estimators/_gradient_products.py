@@ -59,9 +59,9 @@ class GradientProducts:
         parts = []
         for start in range(0, f.n_train, CHUNK):
             rows = slice(start, start + CHUNK)
-            features = f.features_train[:, rows].astype(np.float64)
+            features = f.features_train[:, rows]
             errors = self.training_residuals(rows, f.labels_train[rows], slice(None)).astype(np.float64)
-            lengths = np.square(features).sum(axis=2) + self.bias
+            lengths = np.einsum("tnd,tnd->tn", features, features).astype(np.float64) + self.bias
             parts.append(self.weights @ (np.square(errors).sum(axis=2) * lengths))
         return np.concatenate(parts)
 

@@ -52,7 +52,7 @@ def NAME(influence: Influence, *, own_class: bool = False) -> np.ndarray:
 '''
 
 TEST = '''\
-"""The signal NAME on three clusters of samples, a few with the label of another cluster."""
+"""The signal NAME on three clusters; a few samples have the label of another cluster."""
 
 from pathlib import Path
 

@@ -23,6 +23,7 @@ format: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/cell.py
+	$(BIN)/python benchmarks/influence.py
 
 clean:
 	rm -rf .venv

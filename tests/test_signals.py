@@ -235,8 +235,7 @@ def test_signals_read_only_what_they_declare(name, parameters):
     influence = {
         "factors": lambda: f,
         "build": lambda: TracIn,
-        "sums": lambda: class_sums(TracIn, f),
-        "self_influence": lambda: TracIn(f).self_influence(),
+        "sums": lambda: class_sums(TracIn, f, self_influence=True),
     }
     dynamics = influence | {"dynamics": lambda: Influence.from_factors(f, TracIn).dynamics}
     trained = f.with_validation(np.zeros(f.n_val, bool))

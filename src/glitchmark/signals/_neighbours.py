@@ -3,8 +3,8 @@
 import numpy as np
 
 from glitchmark.errors import CellError
+from glitchmark.parameters import at_least_one
 from glitchmark.signals import Influence
-from glitchmark.signals._checks import whole
 
 
 def nearest(influence: Influence, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
@@ -13,7 +13,7 @@ def nearest(influence: Influence, neighbours: int) -> tuple[np.ndarray, np.ndarr
     from sklearn.neighbors import NearestNeighbors  # a second to import
 
     features = influence.factors.features_train[-1]
-    if whole(neighbours, "neighbours") >= len(features):
+    if at_least_one(neighbours, "neighbours") >= len(features):
         raise CellError(f"neighbours: {neighbours} is too many for {len(features)} training samples; lower it")
     # without samples of its own, kneighbors asks for the neighbours of those that were fitted, less themselves
     return NearestNeighbors(n_neighbors=neighbours).fit(features).kneighbors()

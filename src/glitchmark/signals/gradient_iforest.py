@@ -3,8 +3,8 @@
 import numpy as np
 
 from glitchmark.influence.factors import Factors, residuals
+from glitchmark.parameters import at_least_one
 from glitchmark.signals import Influence, signal
-from glitchmark.signals._checks import whole
 
 CHUNK = 512  # samples whose whole gradients are in memory at once
 
@@ -19,8 +19,8 @@ def gradient_iforest(influence: Influence, *, estimators: int = 100, max_dimensi
     from sklearn.ensemble import IsolationForest  # a second to import
 
     last = influence.factors.at(-1)
-    gradients = _projected(last, whole(max_dimensions, "max_dimensions"), influence.seed)
-    forest = IsolationForest(n_estimators=whole(estimators, "estimators"), random_state=influence.seed)
+    gradients = _projected(last, at_least_one(max_dimensions, "max_dimensions"), influence.seed)
+    forest = IsolationForest(n_estimators=at_least_one(estimators, "estimators"), random_state=influence.seed)
     return -forest.fit(gradients).score_samples(gradients)
 
 

@@ -4,7 +4,8 @@
 
 Both sides of a claim are measured in the same run, by turns, so that other work on the machine slows both, and the best
 of each is compared; a table gives best..worst. Everything is run once before it is timed, so that no compilation
-counts. Both sides have the same number of threads. A product is this machine's own float32 rate: NumPy, into memory
+counts. Both sides have the same number of threads; with one, times are processor time, which other work changes less.
+A product is this machine's own float32 rate: NumPy, into memory
 that is already there. Memory is that of a fresh process: its peak (VmHWM) during the pass and self-influence, minus
 what it held before: the factors, libraries and compiled code. Linux only. The exit status is 1 if a target is missed.
 """
@@ -107,11 +108,12 @@ def frozen(threads: int) -> list[Row]:
     factors, heads = made(10000, 1000, 512)
     kernel = products(factors.features_train, factors.features_val)
     everything, one_pass, own, signals, without_bias, kernels = by_turns(
+        threads,
         15,
         partial(kdd_signals, TracIn, factors, threads),
         partial(class_sums, TracIn, factors, threads=threads),
         lambda: TracIn(factors).self_influence(),
-        partial(score, factors, *needed(TracIn, factors, threads)),
+        partial(score, factors, class_sums(TracIn, factors, self_influence=True, threads=threads)),
         partial(kdd_signals, partial(TracIn, bias=False), factors, threads),
         kernel,
     )
@@ -133,6 +135,7 @@ def changing(threads: int) -> list[Row]:
     """n=10000, m=1000, d=512, C=10, T=7, features that differ by checkpoint: the same."""
     factors, _ = made(10000, 1000, 512, frozen=False)
     everything, one_pass, kernels = by_turns(
+        threads,
         7,
         partial(kdd_signals, TracIn, factors, threads),
         partial(class_sums, TracIn, factors, threads=threads),
@@ -151,6 +154,7 @@ def large(threads: int) -> list[Row]:
     factors, _ = made(**sizes)
     train, val = (side_by_side(logits) for logits in (factors.logits_train, factors.logits_val))
     one_pass, kernels, residual_products = by_turns(
+        threads,
         3,
         partial(class_sums, TracIn, factors, threads=threads),
         products(factors.features_train, factors.features_val),
@@ -176,13 +180,12 @@ def bootstraps(threads: int) -> list[Row]:
     mislabeled, anomalous = signal("cnci"), signal("pcid")
 
     def scoring() -> None:
-        for s in range(len(subsets)):
-            influence = Influence(
-                factors.labels_train, factors.n_classes, subsets[s], 0, {"sums": lambda s=s: at(sums, s)}
-            )
+        for s, subset in enumerate(subsets):
+            influence = of_subset(factors, subset, at(sums, s))
             mislabeled(influence), anomalous(influence)
 
     many, one, scored = by_turns(
+        threads,
         5,
         partial(class_sums, TracIn, factors, subsets, threads=threads),
         partial(class_sums, TracIn, factors, threads=threads),
@@ -204,7 +207,7 @@ def scaling(threads: int) -> list[Row]:
         ("m", {"n": 10000}, (500, 1000, 2000, 4000)),
     ):
         sizes = [{**fixed, axis: value, "d": 256} for value in values]
-        times = by_turns(5, *(partial(class_sums, TracIn, made(**s)[0], threads=threads) for s in sizes))
+        times = by_turns(threads, 5, *(partial(class_sums, TracIn, made(**s)[0], threads=threads) for s in sizes))
         memory = [in_child("tracin", s, threads)["megabytes"] for s in sizes]
         for value, seconds, megabytes in zip(values, times, memory, strict=True):
             rows.append(Row(f"  {axis}={value}", f"{seconds}, {megabytes:.0f} MB"))
@@ -284,22 +287,21 @@ def made(
     return factors, heads
 
 
-def needed(build: Build, factors: Factors, threads: int) -> tuple[Sums, np.ndarray]:
-    """All that the KDD 2025 signals need."""
-    return class_sums(build, factors, threads=threads), build(factors).self_influence()
-
-
 def kdd_signals(build: Build, factors: Factors, threads: int) -> None:
     """All that the KDD 2025 signals need, and the signals, from the factors."""
-    score(factors, *needed(build, factors, threads))
+    score(factors, class_sums(build, factors, self_influence=True, threads=threads))
 
 
-def score(factors: Factors, sums: Sums, self_influence: np.ndarray) -> None:
+def score(factors: Factors, sums: Sums) -> None:
     """The KDD 2025 signals of sums that are there."""
-    readers = {"sums": lambda: sums, "self_influence": lambda: self_influence}
-    influence = Influence(factors.labels_train, factors.n_classes, np.ones(factors.n_val, bool), 0, readers)
+    influence = of_subset(factors, np.ones(factors.n_val, bool), sums)
     for name in KDD_SIGNALS:
         signal(name)(influence)
+
+
+def of_subset(factors: Factors, subset: np.ndarray, sums: Sums) -> Influence:
+    """What a signal reads, from the sums of one subset."""
+    return Influence(factors.labels_train, factors.n_classes, subset, 0, {"sums": lambda: sums})
 
 
 def captum_at_its_best(factors: Factors, heads: list, threads: int) -> tuple[Times, int, np.ndarray]:
@@ -333,7 +335,7 @@ def captum_at_its_best(factors: Factors, heads: list, threads: int) -> tuple[Tim
         return captums.influence(val)
 
     sizes = (500, 1000, 2000, 5000)
-    times = dict(zip(sizes, by_turns(3, *(partial(influence, size) for size in sizes)), strict=True))
+    times = dict(zip(sizes, by_turns(threads, 3, *(partial(influence, size) for size in sizes)), strict=True))
     best = min(sizes, key=lambda size: times[size].best)
     return times[best], best, influence(best).numpy().T
 
@@ -358,17 +360,18 @@ def side_by_side(logits: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(logits.transpose(1, 0, 2)).reshape(1, logits.shape[1], -1)
 
 
-def by_turns(repeats: int, *things: Callable[[], object]) -> list[Times]:
+def by_turns(threads: int, repeats: int, *things: Callable[[], object]) -> list[Times]:
     """Times of several things, each run once in every turn, and once before any is timed."""
+    clock = time.process_time if threads == 1 else time.perf_counter
     for thing in things:
         thing()
     seconds = np.empty((len(things), repeats))
     for turn in range(repeats):
         for i, thing in enumerate(things):
             time.sleep(PAUSE)
-            start = time.perf_counter()
+            start = clock()
             thing()
-            seconds[i, turn] = time.perf_counter() - start
+            seconds[i, turn] = clock() - start
     return [Times(s) for s in seconds]
 
 
@@ -389,7 +392,8 @@ def signal(name: str) -> Callable:
 
 def at(sums: Sums, s: int) -> Sums:
     """The sums of one subset alone."""
-    return Sums(**{name: array[s : s + 1] for name, array in vars(sums).items()})
+    by_subset = (sums.neg, sums.pos, sums.ncf, sums.pcf, sums.ncf_neg, sums.pcf_pos)
+    return Sums(*(array[s : s + 1] for array in by_subset))
 
 
 def distinct(labels: np.ndarray) -> float:
@@ -413,10 +417,10 @@ def child(estimator: str, sizes: dict[str, int], threads: int) -> dict[str, floa
     factors, _ = made(**sizes)
     with threadpool_limits(threads):
         try:
-            needed(build, made(40, 30, 8)[0], threads)
+            class_sums(build, made(40, 30, 8)[0], self_influence=True, threads=threads)
             before = reset_peak()
             start = time.perf_counter()
-            needed(build, factors, threads)
+            class_sums(build, factors, self_influence=True, threads=threads)
         except CellError as error:
             return {"reason": str(error)}
         return {"seconds": time.perf_counter() - start, "megabytes": memory("VmHWM") - before}

@@ -74,6 +74,8 @@ BROKEN = {
         ["validation_ratios", "0.3", "'validation", "0.2"],
     ),
     "validation ratio twice": ({"validation_ratios": [0.1, 0.1]}, ["validation_ratios", "twice"]),
+    "no bootstraps": ({"validation_bootstraps": 0}, ["validation_bootstraps:", "0 ", "at least 1"]),
+    "bootstraps fraction": ({"validation_bootstraps": 1.5}, ["validation_bootstraps:", "1.5", "integer"]),
     "no validation ratios": ({"validation_ratios": []}, ["validation_ratios", "at least 1"]),
     "folds": ({"folds": 1}, ["folds:", "at least 2"]),
     "checkpoints": ({"checkpoints": 0}, ["checkpoints:", "at least 1"]),
@@ -224,8 +226,23 @@ BROKEN = {
         {"estimators": [{"name": "tracin", "bais": False}]},
         ["estimators[0]", "did you mean 'bias'"],
     ),
+    "estimator against": (
+        {"estimators": ["tracin", {"name": "grad_dot", "against": "trainng"}]},
+        ["estimators[1].against", "'trainng'", "did you mean 'training'", "validation, training"],
+    ),
+    "estimator twice": (
+        {"estimators": ["tracin", {"name": "tracin", "against": "training"}]},
+        ["estimators", "'tracin'", "twice", "'id'"],
+    ),
+    "reference": ({"reference": "lo"}, ["config: reference:", "'lo'", "did you mean 'loo'", "tracin"]),
+    "reference parameter": (
+        {"reference": {"name": "loo", "ridg": 1}},
+        ["config: reference:", "'ridg'", "did you mean 'ridge'", "against"],
+    ),
+    "reference without a name": ({"reference": {"against": "training"}}, ["config: reference:", "'name'"]),
+    "several references": ({"reference": ["loo"]}, ["reference"]),
     "no estimators": ({"estimators": []}, ["estimators", "at least 1"]),
-    "signal": ({"signals": ["cfrank", "pcdi"]}, ["signals[1]", "'pcdi'", "did you mean 'pcid'", "gd_class, loss"]),
+    "signal": ({"signals": ["cfrank", "pcdi"]}, ["signals[1]", "'pcdi'", "did you mean 'pcid'", "neg_mi, pcid"]),
     "signal twice": ({"signals": ["cfrank", "cfrank"]}, ["signals", "'cfrank'", "twice", "'id'"]),
     "signal called like a detector": (
         {"signals": ["cfrank", {"name": "si", "id": "cleanlab"}]},

@@ -251,11 +251,11 @@ def test_sums_depend_neither_on_threads_nor_on_the_size_of_blocks(name, monkeypa
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_memory_limits_change_no_result(name, monkeypatch):
-    """Chunks of a few samples, and no explicit inverse for the iterative ones."""
+    """Chunks of a few samples, and no explicit preconditioner for the iterative ones."""
     f = random_factors(2)
     before = build(name)(f)
     monkeypatch.setattr(_preconditioned, "ELEMENTS", 300)
-    monkeypatch.setattr(_preconditioned, "LARGEST_INVERSE", 0)
+    monkeypatch.setattr(_preconditioned, "LARGEST_EXPLICIT", 0)
     after = build(name)(f)
     close(matrix(after, f.n_train), matrix(before, f.n_train), 1e-6)
     close(after.self_influence(), before.self_influence(), 1e-6)

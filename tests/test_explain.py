@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT, Project, random_factors
-from glitchmark import explain
+from glitchmark import explain, registry
 from glitchmark.chunks import Workflow
 from glitchmark.cli import main
 from glitchmark.config import read, validated
@@ -56,6 +56,17 @@ def test_explanations_are_those_of_the_full_matrix(seed, frozen, build, k, monke
         check(found, slow(matrix[row], f.labels_val, k))
     for column, found in zip([24, 3], explain_validation(build, f, [24, 3], k), strict=True):
         check(found, slow(matrix[:, column], f.labels_train, k))
+
+
+@pytest.mark.parametrize("name", registry.names("estimator"))
+@pytest.mark.parametrize("frozen", [True, False])
+def test_every_estimator_can_be_explained(name, frozen):
+    """A column does not depend on which other columns are asked for."""
+    f, build = random_factors(1, n=150, frozen=frozen), registry.load("estimator", name).function
+    matrix = Influence.from_factors(f, build).matrix()
+    check(explain_training(build, f, [7], 4)[0], slow(matrix[7], f.labels_val, 4))
+    for column, found in zip([24, 3], explain_validation(build, f, [24, 3], 4), strict=True):
+        check(found, slow(matrix[:, column], f.labels_train, 4))
 
 
 class Whole:

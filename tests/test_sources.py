@@ -174,7 +174,7 @@ def test_libraries_have_their_installed_versions():
 
     found = sources.libraries("glitchmark.signals.cfrank")
     assert found["scipy"] == scipy.__version__
-    assert set(found) == {"numpy", "scipy"}
+    assert set(found) == {"numba", "numpy", "scipy", "threadpoolctl"}
 
 
 def test_libraries_are_named_by_distribution(tmp_path):

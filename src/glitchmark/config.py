@@ -28,7 +28,7 @@ def read(root: Path, overlays: list[str], settings: list[str]) -> dict[str, Any]
         if not separator:
             raise UserError(f"--config {setting}: expected key=value.")
         try:
-            config[key] = yaml.safe_load(value)
+            config[key] = retyped(yaml.safe_load(value))  # 1e-2 inside a list, as for snakemake
         except yaml.YAMLError as error:
             raise UserError(f"--config {setting}: not valid YAML: {' '.join(str(error).split())}.") from error
     return config

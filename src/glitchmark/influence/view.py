@@ -13,6 +13,7 @@ from glitchmark import seeds
 from glitchmark.errors import CellError
 from glitchmark.influence.factors import Factors
 from glitchmark.influence.sums import NO_COUNTERFACTUAL, ClassSums, Sums
+from glitchmark.parameters import at_least_one
 
 if TYPE_CHECKING:
     from glitchmark.influence.engine import Build
@@ -135,8 +136,7 @@ class Influence:
         """The same with at most so many validation samples of each class, drawn by the seed; None for all."""
         if per_class is None:
             return self
-        if isinstance(per_class, bool) or not isinstance(per_class, int) or per_class < 1:
-            raise CellError(f"per_class: {per_class!r} must be a whole number of at least 1, or null for all")
+        at_least_one(per_class, "per_class")
         labels = self.factors.labels_val
         order = seeds.generator(self.seed, "clean per class").permutation(np.flatnonzero(self.validation))
         chosen = np.zeros_like(self.validation)

@@ -9,7 +9,7 @@ from glitchmark.influence.estimators import EVERY, Rows
 from glitchmark.influence.factors import Factors, residuals
 
 ELEMENTS = 1 << 24  # of a temporary array: 128 MB in double precision
-LARGEST_INVERSE = 8192  # parameters up to which an explicit preconditioner is kept: 512 MB
+LARGEST_EXPLICIT = 8192  # parameters up to which an explicit preconditioner is kept: 512 MB
 
 
 class Preconditioned:
@@ -41,7 +41,9 @@ class Preconditioned:
 
     def solve_targets(self) -> None:
         """Keep M g_j of all targets, float32 (D, C, m): the blocks then cost one product each."""
-        f = self.factors
+        f, p = self.factors, self.n_parameters
+        worth_it = self.iterative and p <= min(self.n + self.m, LARGEST_EXPLICIT)
+        self._explicit = self._solved_units() if worth_it else None
         features = self._augmented(f.features_val[0])
         directions = self.target_directions(f.logits_val[0], f.labels_val)
         self._targets = np.empty((self.dimension, self.n_classes, self.m), np.float32)
@@ -84,17 +86,18 @@ class Preconditioned:
 
     def _solved(self, directions: np.ndarray, features: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         """M (direction outer feature) of some samples at a time: (which, float64 (k, C, D))."""
-        p, size = self.n_parameters, max(self.n_parameters, self.n)
-        inverse = None
-        if self.iterative and p < len(features) and p <= LARGEST_INVERSE:
-            units = np.eye(p).reshape(p, self.n_classes, self.dimension)
-            inverse = np.concatenate([self.solve(units[rows]).reshape(-1, p) for rows in chunks(p, size)])
-        for rows in chunks(len(features), size):
+        for rows in chunks(len(features), max(self.n_parameters, self.n)):
             gradients = outer(directions[rows], features[rows])
-            if inverse is None:
+            if self._explicit is None:
                 yield rows, self.solve(gradients)
             else:
-                yield rows, (gradients.reshape(-1, p) @ inverse).reshape(gradients.shape)
+                yield rows, (gradients.reshape(len(gradients), -1) @ self._explicit).reshape(gradients.shape)
+
+    def _solved_units(self) -> np.ndarray:
+        """M^T, float64 (p, p)."""
+        p = self.n_parameters
+        units = np.eye(p).reshape(p, self.n_classes, self.dimension)
+        return np.concatenate([self.solve(units[rows]).reshape(-1, p) for rows in chunks(p, max(p, self.n))])
 
     def _augmented(self, features: np.ndarray) -> np.ndarray:
         """[feature, 1], or the feature alone without bias: float32 (k, D)."""

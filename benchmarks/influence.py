@@ -5,9 +5,9 @@
 Both sides of a claim are measured in the same run, by turns, so that other work on the machine slows both, and the best
 of each is compared; a table gives best..worst. Everything is run once before it is timed, so that no compilation
 counts. Both sides have the same number of threads; with one, times are processor time, which other work changes less.
-A product is this machine's own float32 rate: NumPy, into memory
-that is already there. Memory is that of a fresh process: its peak (VmHWM) during the pass and self-influence, minus
-what it held before: the factors, libraries and compiled code. Linux only. The exit status is 1 if a target is missed.
+A product is this machine's own float32 rate: NumPy, into memory that is already there. Memory is that of a fresh
+process: its peak (VmHWM) during pass and self-influence, minus what it held before: the factors, libraries and compiled
+code. Linux only. The exit status is 1 if a target is missed.
 """
 
 import argparse

@@ -86,8 +86,15 @@ def grouped_bars(
 
 
 def palette_of(methods: list[str]) -> dict[str, str]:
-    """A colour for each method: its own, or one that its name picks for methods that the papers do not have."""
-    return {m: COLOURS.get(m) or SPARE[blake2b(m.encode(), digest_size=8).digest()[0] % len(SPARE)] for m in methods}
+    """A colour for each method: its own, or for methods that the papers do not have one that its name picks; two that
+    pick the same get different ones while there are some."""
+    palette = {m: COLOURS[m] for m in methods if m in COLOURS}
+    for method in methods:
+        if method not in COLOURS:
+            start = blake2b(method.encode(), digest_size=8).digest()[0] % len(SPARE)
+            turned = SPARE[start:] + SPARE[:start]
+            palette[method] = next((colour for colour in turned if colour not in palette.values()), turned[0])
+    return {m: palette[m] for m in methods}
 
 
 def failures_note(rows: pd.DataFrame) -> str:

@@ -1,5 +1,7 @@
 """Rows of small panels with lines, in the style of the bars."""
 
+import itertools
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -53,9 +55,12 @@ def label(axes: list[Axes], x: str, y: str) -> None:
         panel.set_ylabel(y if panel is axes[0] else "", fontsize=8)
 
 
-def legend(figure: Figure, palette: dict[str, str], labels: dict[str, str]) -> None:
-    """One legend for all panels, above them."""
-    handles = [matplotlib.lines.Line2D([], [], color=colour, linewidth=1.5) for colour in palette.values()]
+def legend(figure: Figure, palette: dict[str, str], labels: dict[str, str], styles: tuple = ("-",)) -> None:
+    """One legend for all panels, above them. styles: of the lines, in turn."""
+    handles = [
+        matplotlib.lines.Line2D([], [], color=colour, linestyle=style, linewidth=1.5)
+        for colour, style in zip(palette.values(), itertools.cycle(styles), strict=False)
+    ]
     names = [labels.get(name, name) for name in palette]
     columns = max(1, min(len(names), int(figure.get_figwidth() / (0.5 + 0.072 * max(map(len, names))))))
     height = HEIGHT + 0.17 * -(-len(names) // columns)

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+STYLES = ("-", (0, (3, 1.5)))
+
 
 @figure(
     "loo_correlation",
@@ -22,24 +24,29 @@ def loo_correlation(series: pd.DataFrame, *, glitch: str = "uniform") -> Figure:
 
     A curve further to the right is an estimator that agrees better.
     """
-    import seaborn as sns
+    import seaborn as sns  # over a second to import
 
-    from glitchmark.figures._bars import palette_of  # over a second to import
     from glitchmark.figures._lines import empty, label, legend, panels
 
     rows = series[(series["series"] == "agreement") & (series["glitch"] == glitch)].dropna(subset="value")
     if rows.empty:
         return empty(f"not run: a 'reference' in the config, such as loo, with the glitch '{glitch}'")
-    datasets = list(rows["dataset"].unique())
-    palette = palette_of(list(rows["estimator"].unique()))
+    datasets, estimators = list(rows["dataset"].unique()), list(rows["estimator"].unique())
+    palette = dict(zip(estimators, sns.color_palette("colorblind", len(estimators)).as_hex(), strict=True))
     drawn, axes = panels(datasets)
     for panel, dataset in zip(axes, datasets, strict=True):
-        mine = rows[rows["dataset"] == dataset]
-        order = [name for name in palette if name in set(mine["estimator"])]
-        sns.ecdfplot(
-            mine, x="value", hue="estimator", hue_order=order, palette=palette, ax=panel, legend=False, linewidth=1.2
-        )
-        panel.set_xlim(-1, 1)
+        for i, name in enumerate(estimators):
+            mine = rows[(rows["dataset"] == dataset) & (rows["estimator"] == name)]
+            # curves may coincide: every other one is dashed, and those below are wider
+            sns.ecdfplot(
+                mine,
+                x="value",
+                color=palette[name],
+                linestyle=STYLES[i % 2],
+                ax=panel,
+                linewidth=2.4 - 1.4 * i / len(estimators),
+            )
+        panel.set_xlim(min(0, rows["value"].min()), 1)
     label(axes, "Spearman correlation", "share of samples")
-    legend(drawn, palette, {})
+    legend(drawn, palette, {}, STYLES)
     return drawn

@@ -17,8 +17,8 @@ class Preconditioned:
 
     A subclass gives M by ``solve`` and calls ``solve_targets`` once it can. M is made from the observed labels and is
     held fixed where a sample is relabelled. bias: whether the layer's bias counts, which is the 1.
-    iterative: whether each gradient costs a whole iteration; M is then computed explicitly, from the unit vectors,
-    where there are fewer parameters than gradients.
+    iterative: whether M is applied by many steps; it is then computed once, from the unit vectors, where there are
+    fewer parameters than gradients.
     """
 
     iterative = False

@@ -429,8 +429,10 @@ def test_overlays_merge_mappings_and_replace_lists(tmp_path):
     overlay = write(tmp_path / "one.yaml", "seeds: [7]\nthreads: 2\n")
     config = read(ROOT, [SMOKE, overlay], ["threads=3", "run=mine", "subset=0.5"])
     assert (config["seeds"], config["threads"], config["run"], config["subset"]) == ([7], 3, "mine", 0.5)
-    assert config["folds"] == yaml.safe_load(Path(SMOKE).read_text())["folds"]
-    assert config["signals"] == yaml.safe_load((ROOT / "config.yaml").read_text())["signals"]
+    smoke, default = (yaml.safe_load(path.read_text()) for path in (Path(SMOKE), ROOT / "config.yaml"))
+    assert config["folds"] == smoke["folds"]
+    assert config["signals"] == smoke["signals"] != default["signals"]
+    assert config["detectors"] == default["detectors"]
 
 
 @pytest.mark.parametrize(
@@ -593,8 +595,21 @@ def test_the_order_of_keys_does_not_matter():
             {"estimators": ["tracin"]},
             {"estimators": ["tracin", {"name": "tracin", "id": "without_bias", "bias": False}]},
         ),
+        ({"signals": ["si"]}, {"signals": ["si", "cancellation", "mahalanobis", "loss"]}),
+        ({"reference": None}, {"reference": "loo"}),
     ],
-    ids=["seed", "seeds reordered", "signal", "detectors", "datasets", "model", "glitches", "estimator"],
+    ids=[
+        "seed",
+        "seeds reordered",
+        "signal",
+        "detectors",
+        "datasets",
+        "model",
+        "glitches",
+        "estimator",
+        "other signals",
+        "reference",
+    ],
 )
 def test_an_addition_keeps_all_keys(before, after):
     assert keys(workflow(before)) < keys(workflow(after))
@@ -621,7 +636,7 @@ def test_what_results_do_not_depend_on_is_not_in_their_keys(overlay):
 )
 def test_training_settings_of_one_dataset_change_its_trainings_and_what_follows(setting):
     before, after = workflow({}), workflow({"training": [{"dataset": "wine"} | setting]})
-    stages = {"train", "crossval", "influence", "score", "detect"}
+    stages = {"train", "crossval", "influence", "dynamics", "score", "detect"}
     for this, other in ((before, after), (after, before)):
         changed = keys(this) - keys(other)
         assert {this.plan.nodes[key].stage for key in changed} == stages
@@ -643,20 +658,21 @@ def test_training_settings_of_one_dataset_change_its_trainings_and_what_follows(
 @pytest.mark.parametrize(
     ("overlay", "kept"),
     [
-        ({"folds": 3}, {"pool", "subset", "inject", "train", "influence", "score"}),
+        ({"folds": 3}, {"pool", "subset", "inject", "train", "influence", "dynamics", "score"}),
         ({"checkpoints": 3}, {"pool", "subset", "inject", "crossval"}),
-        ({"validation_ratios": [0.1]}, {"pool", "subset", "inject", "train", "crossval", "detect"}),
+        ({"validation_ratios": [0.1]}, {"pool", "subset", "inject", "train", "crossval", "dynamics", "detect"}),
+        ({"validation_bootstraps": 2}, {"pool", "subset", "inject", "train", "crossval", "dynamics", "detect"}),
         ({"validation": 0.3}, {"pool"}),
         ({"subset": 140}, {"pool"}),
         ({"threads": 2}, set()),
     ],
-    ids=["folds", "checkpoints", "validation_ratios", "validation", "subset", "threads"],
+    ids=["folds", "checkpoints", "validation_ratios", "bootstraps", "validation", "subset", "threads"],
 )
 def test_a_change_keeps_the_stages_that_do_not_depend_on_it(overlay, kept):
     before, after = workflow({}), workflow(overlay)
     by_stage = {
         stage: {k for k, node in before.plan.nodes.items() if node.stage == stage}
-        for stage in ("pool", "subset", "inject", "train", "crossval", "influence", "score", "detect")
+        for stage in ("pool", "subset", "inject", "train", "crossval", "influence", "dynamics", "score", "detect")
     }
     assert {stage for stage, nodes in by_stage.items() if nodes <= keys(after)} == kept
 

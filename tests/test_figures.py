@@ -1,19 +1,23 @@
-"""Every shipped figure, drawn from hand-made metrics."""
+"""Every shipped figure, drawn from hand-made tables."""
 
 import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
+from conftest import ROOT
 from glitchmark import registry
-from glitchmark.evaluation.tables import DETECTION, METRIC_COLUMNS
-from glitchmark.figures._bars import COLOURS, LABELS
+from glitchmark.evaluation.tables import CELL, DETECTION, METRIC_COLUMNS
+from glitchmark.figures import TABLES, figure
+from glitchmark.figures._bars import COLOURS, KINDS, LABELS, SPARE
 
-FIGURES = registry.names("figure")
+FIGURES = {name: registry.load("figure", name).info["reads"] for name in registry.names("figure")}
+OF_METRICS, OF_SERIES = ([name for name in FIGURES if FIGURES[name] == table] for table in TABLES)
 METHODS = [*registry.names("signal"), *registry.names("detector")]
 GLITCHES = {"uniform": 0.1, "far_ca": 0.1, "mixed": 0.2}
 # what the figures of the paper show: glitch, metric, and the column that tells the bars of a group apart
@@ -96,7 +100,7 @@ def check_readable(figure):
             continue
         area = axes.get_window_extent(renderer)
         assert area.height / figure.dpi > 1, "the bars are squeezed"
-        assert area.width / figure.dpi > 2, "the bars are squeezed"
+        assert area.width / figure.dpi > (2 if len(figure.axes) == 1 else 1), "the bars are squeezed"
         for legend in figure.legends:
             box = legend.get_window_extent(renderer)
             assert not box.overlaps(area)
@@ -148,7 +152,7 @@ def check_heights(name, figure, table, models):
         assert heights == pytest.approx(sorted(values.values()))
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", OF_METRICS)
 def test_complete(name):
     figure = drawn(name, metrics_table())
     check_readable(figure)
@@ -188,7 +192,7 @@ def test_every_seed_counts_once(name):
     check_heights(name, drawn(name, fair), fair, {"resnet20": "ResNet-20"})
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", OF_METRICS)
 @pytest.mark.parametrize("rows", [slice(0), "tables", "noise"])
 def test_not_run(name, rows):
     table = metrics_table()
@@ -199,7 +203,7 @@ def test_not_run(name, rows):
     else:
         table = table[rows]
     figure = drawn(name, table)
-    assert "not run" in words(figure)
+    assert ("not run" in words(figure)) == (name != "overview" or rows != "tables")  # it shows tables as well
     check_readable(figure)
 
 
@@ -264,7 +268,7 @@ def test_many_failures_with_long_names(name):
     assert "cells failed" in words(figure)
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", OF_METRICS)
 def test_all_cells_failed(name):
     table = fail(metrics_table(), modality="image")
     figure = drawn(name, table)
@@ -289,7 +293,7 @@ def test_models_of_the_paper(name):
     assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["ResNet-20", "vit_b16", "convnext_tiny"]
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", OF_METRICS)
 def test_signals_below_the_whole_validation_part(name):
     """With validation .2 and validation_ratios [.1], only training and detectors have rows at .2."""
     table = metrics_table(validation_ratios=(0.1,))
@@ -304,9 +308,7 @@ def test_largest_validation_ratio_is_shown(name):
 
 def test_method_keeps_its_colour():
     table, seen = metrics_table(), {}
-    for name in FIGURES:
-        if name == "fig5b":
-            continue
+    for name in ("fig1a", "fig4a", "fig5a"):
         for label, colour in colours(drawn(name, table)).items():
             assert seen.setdefault(label, colour) == colour
     assert len(set(seen.values())) == len(seen)
@@ -322,10 +324,17 @@ def test_own_method_keeps_its_colour():
     assert colours(both)["bee"] == colours(one)["bee"]
 
 
-def test_shipped_methods_have_colours_of_their_own():
-    figure = drawn("fig1a", metrics_table(), methods=METHODS)
-    drawn_colours = colours(figure)
-    assert len(drawn_colours) == len(set(drawn_colours.values())) == len(METHODS)
+def test_methods_of_the_default_grid_have_colours_of_their_own():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    methods = [*config["signals"], *config["detectors"]]
+    drawn_colours = colours(drawn("fig1a", metrics_table(methods=methods), methods=methods))
+    assert len(drawn_colours) == len(set(drawn_colours.values())) == len(methods)
+
+
+def test_methods_have_colours_of_their_own_while_there_are_some():
+    methods = [*COLOURS, *(name for name in METHODS if name not in COLOURS)][: len(COLOURS) + len(SPARE)]
+    drawn_colours = colours(drawn("fig1a", metrics_table(methods=methods), methods=methods))
+    assert len(drawn_colours) == len(set(drawn_colours.values())) == len(methods)
 
 
 def test_colours_are_those_of_the_palette():
@@ -337,7 +346,7 @@ def test_colours_are_those_of_the_palette():
         assert {to_hex(bar.get_facecolor()) for bar in container} == {colour}
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", OF_METRICS)
 def test_same_bytes(name, tmp_path):
     for path in (tmp_path / "a.png", tmp_path / "b.png"):
         registry.load("figure", name).function(metrics_table()).savefig(path, metadata={"Software": None})
@@ -347,6 +356,302 @@ def test_same_bytes(name, tmp_path):
 def test_input_is_left_alone():
     table = fail(metrics_table(), seed=1)
     copy = table.copy(deep=True)
-    for name in FIGURES:
+    for name in OF_METRICS:
         drawn(name, table)
     pd.testing.assert_frame_equal(table, copy)
+
+
+# Every method on every glitch
+
+
+def overview_cells(figure):
+    """Row label -> column label -> the number that is written there; rows in order."""
+    (axes,) = figure.axes
+    columns, lines = ([t.get_text() for t in labels] for labels in (axes.get_xticklabels(), axes.get_yticklabels()))
+    found = {line: {} for line in lines}
+    for text in axes.texts:
+        x, y = text.get_position()
+        found[lines[int(y)]][columns[int(x)]] = float(text.get_text())
+    return found
+
+
+def test_overview_has_the_means():
+    methods = ["si", "cfrank", "iforest", "my_own"]
+    table = fail(metrics_table(methods=methods, validation_ratios=(0.05, 0.2, 0.1)), dataset="letters", method="si")
+    figure = drawn("overview", table)
+    check_readable(figure)
+    shown = overview_cells(figure)
+    rows = table[(table["metric"] == "f1") & (table["validation_ratio"] == 0.2)]
+    for method, glitch in itertools.product(methods, GLITCHES):
+        mine = rows[(rows["method"] == method) & (rows["glitch"] == glitch)]["value"]
+        cell = shown[LABELS.get(method, method)][f"{glitch} {GLITCHES[glitch]:g}"]
+        assert cell == pytest.approx(np.nanmean(mine), abs=0.0051)
+    means = [np.mean(list(cells.values())) for cells in shown.values()]
+    assert means == sorted(means, reverse=True)
+    assert "cells failed" in words(figure)
+
+
+def test_overview_has_rows_of_every_estimator():
+    table = metrics_table(methods=["si", "loss"])
+    table.loc[table["method"] == "si", "estimator"] = "tracin"
+    other = table[table["method"] == "si"].assign(estimator="train_dot", validation_ratio=0.0)
+    other["value"] = 0.05
+    shown = overview_cells(drawn("overview", pd.concat([table, other])))
+    assert set(shown) == {"SI · tracin", "SI · train_dot", "loss"}
+    assert set(shown["SI · train_dot"].values()) == {0.05}
+
+
+# Figures of series.parquet
+
+EPOCHS = (1, 2, 4)
+ESTIMATORS = ("tracin", "grad_dot", "influence_function")
+EVERY_ESTIMATOR = registry.names("estimator")
+
+
+def series_table(datasets=DATASETS, estimators=("tracin",), glitches=("uniform", "mixed", "none"), seeds=SEEDS):
+    """Rows as evaluation.tables writes them, with random values; a table's data set comes along."""
+    rng = np.random.default_rng(len(datasets) * 10 + len(estimators))
+    cells = [(d, "image", "resnet20") for d in datasets] + [("wine", "table", "mlp")]
+    rows = []
+    for (dataset, modality, model), glitch, seed in itertools.product(cells, glitches, seeds):
+        base = dict.fromkeys(CELL, "") | {
+            "dataset": dataset, "modality": modality, "model": model, "glitch": glitch, "ratio": 0.1, "seed": seed,
+        }  # fmt: skip
+
+        def add(series, x, value, base=base, **more):
+            rows.append(base | {"class": "", "series": series, "x": float(x), "value": value} | more)
+
+        for epoch in EPOCHS:
+            add("training_loss", epoch, rng.uniform())
+        kinds = ["clean"] if glitch == "none" else list(KINDS) if glitch == "mixed" else ["clean", "mislabeled"]
+        for estimator in estimators:
+            for kind, signal in itertools.product(kinds, ("si", "mi", "aai", "gd_class")):
+                own = {"class": kind, "estimator": estimator}
+                add(f"{signal}_cancellation", 0, rng.uniform(), **own)
+                for epoch in EPOCHS if signal != "gd_class" else ():
+                    add(f"{signal}_by_epoch", epoch, 50 * rng.normal(), **own)
+            for j in range(7):
+                add("agreement", j, rng.uniform(-1, 1), estimator=estimator)
+    return pd.DataFrame(rows, columns=[*CELL, "class", "series", "x", "value"])
+
+
+def titles(figure):
+    return [axes.get_title() for axes in figure.axes]
+
+
+def legend_colours(figure):
+    (legend,) = figure.legends
+    handles = [to_hex(handle.get_color()) for handle in legend.legend_handles]
+    return dict(zip([t.get_text() for t in legend.get_texts()], handles, strict=True))
+
+
+def curves(axes):
+    """Colour -> (x, y) of every line with points."""
+    found = {}
+    for line in axes.get_lines():
+        if len(line.get_xdata()):
+            assert to_hex(line.get_color()) not in found
+            found[to_hex(line.get_color())] = np.array(line.get_xydata())
+    return found
+
+
+@pytest.mark.parametrize("name", OF_SERIES)
+@pytest.mark.parametrize("estimators", [("tracin",), ESTIMATORS], ids=len)
+@pytest.mark.parametrize("datasets", [("digits",), DATASETS], ids=len)
+def test_complete_series(name, datasets, estimators):
+    figure = drawn(name, series_table(datasets, estimators))
+    check_readable(figure)
+    assert "not run" not in words(figure)
+
+
+@pytest.mark.parametrize("name", OF_SERIES)
+@pytest.mark.parametrize("case", ["empty", "training curves only", "another glitch", "control"])
+def test_series_not_run(name, case):
+    table = series_table()
+    if case == "empty":
+        table = table[:0]
+    elif case == "training curves only":
+        table = table[table["series"] == "training_loss"]
+    else:
+        table = table[table["glitch"] == "none"]
+    parameters = {"glitch": "others"} if case == "another glitch" else {}
+    figure = drawn(name, table, **parameters)
+    check_readable(figure)
+    assert "not run" in words(figure)
+    if parameters:
+        assert "'others'" in words(figure)
+
+
+@pytest.mark.parametrize("name", ["influence_by_epoch", "cancellation"])
+def test_series_of_tables_are_not_those_of_images(name):
+    table = series_table()
+    tables = table[table["modality"] == "table"]
+    assert "not run" in words(drawn(name, tables))
+    check_readable(drawn(name, tables, modality="table"))
+    assert "not run" not in words(drawn(name, tables, modality="table"))
+
+
+def relative_by_hand(table, signal, kind, glitch="mixed", modality="image", estimator="tracin"):
+    """(epoch, mean over cells of the value as a share of the cell's largest absolute value)."""
+    cells = {}
+    for row in table.to_dict("records"):
+        wanted = (f"{signal}_by_epoch", glitch, modality, estimator)
+        if (row["series"], row["glitch"], row["modality"], row["estimator"]) == wanted:
+            cells.setdefault((row["dataset"], row["seed"]), []).append(row)
+    by_epoch = {}
+    for rows in cells.values():
+        largest = max(abs(row["value"]) for row in rows)
+        for row in rows:
+            if row["class"] == kind:
+                by_epoch.setdefault(row["x"], []).append(row["value"] / largest)
+    return np.array([(x, np.mean(values)) for x, values in sorted(by_epoch.items())])
+
+
+@pytest.mark.parametrize("estimators", [("tracin",), ESTIMATORS], ids=len)
+def test_influence_by_epoch_draws_the_table(estimators):
+    table = series_table(estimators=estimators)
+    figure = drawn("influence_by_epoch", table)
+    assert titles(figure) == ["SI", "MI", "AAI"]
+    assert legend_colours(figure) == {kind: colour.lower() for kind, colour in KINDS.items()}
+    for axes, signal in zip(figure.axes, ("si", "mi", "aai"), strict=True):
+        found = curves(axes)
+        assert set(found) == {colour.lower() for colour in KINDS.values()}
+        for kind, colour in KINDS.items():
+            np.testing.assert_allclose(found[colour.lower()], relative_by_hand(table, signal, kind))
+
+
+def test_influence_by_epoch_of_other_cells():
+    table = series_table()
+    figure = drawn("influence_by_epoch", table, glitch="none", modality="table", signals=["mi"])
+    check_readable(figure)
+    assert legend_colours(figure) == {"clean": KINDS["clean"].lower()}
+    (axes,) = figure.axes
+    expected = relative_by_hand(table, "mi", "clean", "none", "table")
+    np.testing.assert_allclose(curves(axes)[KINDS["clean"].lower()], expected)
+
+
+def test_influence_by_epoch_of_no_influence():
+    """Nothing is divided by zero."""
+    table = series_table()
+    table.loc[table["series"] == "si_by_epoch", "value"] = 0.0
+    found = curves(drawn("influence_by_epoch", table).axes[0])
+    assert len(found) == 3
+    assert all((points[:, 1] == 0).all() for points in found.values())
+
+
+def test_cells_without_a_series_are_left_out():
+    table = series_table()
+    table = table[~((table["dataset"] == "letters") & (table["seed"] == 1) & (table["estimator"] != ""))]
+    figure = drawn("influence_by_epoch", table)
+    found = curves(figure.axes[1])[KINDS["mislabeled"].lower()]
+    np.testing.assert_allclose(found, relative_by_hand(table, "mi", "mislabeled"))
+
+
+@pytest.mark.parametrize("estimators", [("tracin",), ESTIMATORS], ids=len)
+@pytest.mark.parametrize("glitch", ["mixed", "none"])
+def test_cancellation_draws_the_table(glitch, estimators):
+    table = series_table(estimators=estimators)
+    figure = drawn("cancellation", table, glitch=glitch)
+    check_readable(figure)
+    shown = bars(figure)
+    assert list(shown) == (list(KINDS) if glitch == "mixed" else ["clean"])
+    rows = table[(table["glitch"] == glitch) & (table["modality"] == "image") & (table["estimator"] == "tracin")]
+    for kind, heights in shown.items():
+        assert list(heights) == ["SI", "MI", "AAI", "GD-class"]
+        for signal, height in zip(("si", "mi", "aai", "gd_class"), heights.values(), strict=True):
+            mine = rows[(rows["class"] == kind) & (rows["series"] == f"{signal}_cancellation")]
+            assert height == pytest.approx(np.mean([of_seed["value"].mean() for _, of_seed in mine.groupby("seed")]))
+    assert all(colours(figure)[kind] == KINDS[kind].lower() for kind in shown)
+
+
+@pytest.mark.parametrize("name", ["influence_by_epoch", "cancellation"])
+def test_signals_that_have_no_series(name):
+    """One that is not there takes none of the others along."""
+    table = series_table()
+    table = table[~table["series"].str.startswith("aai")]
+    figure = drawn(name, table)
+    check_readable(figure)
+    assert "not run" not in words(figure)
+
+
+def steps(panel):
+    """Colour -> sorted values and shares of every empirical distribution of a panel."""
+    return {colour: points[np.isfinite(points[:, 0])] for colour, points in curves(panel).items()}
+
+
+@pytest.mark.parametrize("estimators", [("tracin",), ESTIMATORS, EVERY_ESTIMATOR[:10]], ids=len)
+def test_loo_correlation_draws_the_table(estimators):
+    table = series_table(estimators=estimators)
+    figure = drawn("loo_correlation", table)
+    check_readable(figure)
+    assert titles(figure) == [*DATASETS, "wine"]
+    palette = legend_colours(figure)
+    assert list(palette) == list(estimators)
+    assert len(set(palette.values())) == len(estimators)
+    rows = table[(table["series"] == "agreement") & (table["glitch"] == "uniform")]
+    for axes, dataset in zip(figure.axes, titles(figure), strict=True):
+        for estimator, colour in palette.items():
+            values = rows[(rows["dataset"] == dataset) & (rows["estimator"] == estimator)]["value"].sort_values()
+            found = steps(axes)[colour]
+            np.testing.assert_allclose(found[:, 0], values)
+            np.testing.assert_allclose(found[:, 1], np.arange(1, len(values) + 1) / len(values))
+            low, high = axes.get_xlim()
+            assert low <= values.min()
+            assert values.max() <= high
+
+
+def test_correlations_that_are_not_defined_are_left_out():
+    table = series_table(["digits"], ESTIMATORS, seeds=(0,))
+    table = table[table["modality"] == "image"].reset_index(drop=True)
+    mine = table[(table["series"] == "agreement") & (table["estimator"] == "grad_dot") & (table["glitch"] == "uniform")]
+    table.loc[mine.index[:3], "value"] = np.nan
+    figure = drawn("loo_correlation", table)
+    (axes,) = figure.axes
+    found = steps(axes)[legend_colours(figure)["grad_dot"]]
+    np.testing.assert_allclose(found[:, 0], mine["value"][3:].sort_values())
+    table.loc[table["series"] == "agreement", "value"] = np.nan
+    assert "not run" in words(drawn("loo_correlation", table))
+
+
+def test_estimators_that_failed_for_one_data_set():
+    table = series_table(estimators=ESTIMATORS)
+    lost = (table["dataset"] == "letters") & (table["estimator"] == "grad_dot") & (table["series"] == "agreement")
+    figure = drawn("loo_correlation", table[~lost])
+    check_readable(figure)
+    palette = legend_colours(figure)
+    assert set(palette) == set(ESTIMATORS)
+    found = {title: set(steps(axes)) for title, axes in zip(titles(figure), figure.axes, strict=True)}
+    assert found["letters"] == {palette["tracin"], palette["influence_function"]}
+    assert found["digits"] == found["wine"] == set(palette.values())
+
+
+@pytest.mark.parametrize("estimators", [("tracin",), EVERY_ESTIMATOR], ids=len)
+def test_loo_correlation_on_the_default_data_sets(estimators):
+    figure = drawn("loo_correlation", series_table(("digits", "letters", "breast_cancer"), estimators, seeds=(0,)))
+    check_readable(figure)
+
+
+def test_every_estimator_has_a_look_of_its_own():
+    figure = drawn("loo_correlation", series_table(estimators=EVERY_ESTIMATOR, seeds=(0,)))
+    handles = figure.legends[0].legend_handles
+    assert len({(to_hex(h.get_color()), h.get_linestyle()) for h in handles}) == len(EVERY_ESTIMATOR)
+
+
+@pytest.mark.parametrize("name", OF_SERIES)
+def test_same_bytes_of_series(name, tmp_path):
+    for path in (tmp_path / "a.png", tmp_path / "b.png"):
+        registry.load("figure", name).function(series_table()).savefig(path, metadata={"Software": None})
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_series_are_left_alone():
+    table = series_table(estimators=ESTIMATORS)
+    copy = table.copy(deep=True)
+    for name in OF_SERIES:
+        drawn(name, table)
+    pd.testing.assert_frame_equal(table, copy)
+
+
+def test_unknown_tables_are_refused():
+    with pytest.raises(ValueError, match="reads 'samples'; allowed: metrics, series"):
+        figure("mine", title="Mine", reference="me", reads="samples")

@@ -75,7 +75,7 @@ def test_matrix_is_tracin_by_its_definition(seed, frozen, bias):
 
 def small_blocks(monkeypatch, rows=37):
     """Have the engine go through the matrix in blocks of so many rows."""
-    monkeypatch.setattr(engine, "_bounds", lambda n, m: [(i, min(i + rows, n)) for i in range(0, n, rows)])
+    monkeypatch.setattr(engine, "_bounds", lambda n, m, width: [(i, min(i + rows, n)) for i in range(0, n, rows)])
 
 
 def some_subsets(f, seed):

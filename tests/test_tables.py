@@ -24,7 +24,7 @@ class Made:
     def __init__(self, folder):
         self.store, self.measurements, self.nodes, self.arrays = Store(folder), [], [], {}
         self.keys = (f"{i:032x}" for i in itertools.count())
-        self.settings = {"validation": 0.3, "validation_ratios": RATIOS, "ranking": "cfrank"}
+        self.settings = {"validation": 0.3, "ranking": "cfrank"}
         self.folder = folder
 
     def order(self):
@@ -85,10 +85,10 @@ class Made:
         }
         return {"pool": pool, "inject": inject, "labels": labels, "truth": truth, "rng": rng}
 
-    def measure(self, cell, stage, arrays=None, info=None, failure=None, **labels):
+    def measure(self, cell, stage, arrays=None, info=None, failure=None, rows=(), **labels):
         spec = {"seed": cell["labels"]["seed"]} | ({"dataset": cell["labels"]["dataset"]} if stage != "score" else {})
         key = self.node(stage, spec, arrays, info, failure)
-        measurement = {"key": key, "stage": stage, "inject": cell["inject"], "pool": cell["pool"]}
+        measurement = {"key": key, "stage": stage, "inject": cell["inject"], "pool": cell["pool"], "rows": rows}
         self.measurements.append(measurement | {"labels": cell["labels"] | labels})
         return key
 
@@ -98,9 +98,10 @@ class Made:
         return self.measure(cell, "train", info=info, **kwargs)
 
     def score(self, cell, method, arrays=None, **kwargs):
+        kwargs = {"rows": [(ratio, 0) for ratio in RATIOS], "estimator": "tracin"} | kwargs
         if arrays is None and "failure" not in kwargs:
-            arrays = {"score": cell["rng"].normal(size=(3, N))}
-        return self.measure(cell, "score", arrays, method=method, estimator="tracin", **kwargs)
+            arrays = {"score": cell["rng"].normal(size=(len(kwargs["rows"]), N))}
+        return self.measure(cell, "score", arrays, method=method, **kwargs)
 
     def full_scores(self, cell):
         rng = cell["rng"]
@@ -111,7 +112,16 @@ class Made:
         }
 
     def detect(self, cell, method, **kwargs):
-        return self.measure(cell, "detect", {"score": cell["rng"].normal(size=(1, N))}, method=method, **kwargs)
+        arrays = {"score": cell["rng"].normal(size=(1, N))}
+        return self.measure(cell, "detect", arrays, rows=[(0.0, 0)], method=method, **kwargs)
+
+    def dynamics(self, cell, **kwargs):
+        """Two checkpoints, at which sample i has the influence i - 9 on the only class but one."""
+        neg, pos = (np.zeros((2, N, C), np.float32) for _ in range(2))
+        neg[..., 1], pos[..., 1] = np.minimum(np.arange(N) - 9, 0), np.maximum(np.arange(N) - 9, 0)
+        own = np.stack([np.arange(N), 3.0 * np.arange(N)])
+        arrays = {"self_influence": own, "neg": neg, "pos": pos, "n_validation": np.int64(10)}
+        return self.measure(cell, "dynamics", arrays, {"epochs": [2, 4]}, **kwargs)
 
 
 @pytest.fixture
@@ -161,11 +171,12 @@ def test_labels_and_constant_columns(made):
     assert frame["validation_ratio"].drop_duplicates().tolist() == RATIOS
 
 
-def test_detectors_have_the_whole_validation_part(made):
+def test_detectors_use_no_validation_samples(made):
     cell = made.cell("digits", "uniform", 0.125, 0)
     key = made.detect(cell, "iforest", model="")
     frame = made.tables().metrics()
-    assert set(frame["validation_ratio"]) == {0.3}
+    assert set(frame["validation_ratio"]) == {0.0}
+    assert set(frame["subset"]) == {0}
     assert dict(zip(zip(frame["class"], frame["metric"], strict=True), frame["value"], strict=True)) == expected(
         cell, made.arrays[key]["score"][0]
     )
@@ -268,6 +279,137 @@ def test_samples_without_known_glitches(made):
     for column in ("true_label", "suggested_label", "glitch_kind", "kind"):
         assert set(frame[column]) == {""}, column
     assert frame["observed_label"].tolist() == [NAMES[y] for y in cell["truth"]["observed_label"]]
+
+
+def test_validation_subsets_have_rows_of_their_own(made):
+    """Each row of a score is about one ratio and one draw, in the measurement's order."""
+    rows = [(0.1, 0), (0.1, 1), (0.25, 0), (0.25, 1), (0.2, 0), (0.2, 1)]
+    cell = made.cell("digits", "uniform", 0.125, 0)
+    key = made.score(cell, "si", rows=rows)
+    frame = made.tables().metrics()
+    assert len(frame) == len(rows) * len(DETECTION)
+    for row, (ratio, subset) in enumerate(rows):
+        mine = frame[(frame["validation_ratio"] == ratio) & (frame["subset"] == subset)]
+        found = {("", name): value for name, value in zip(mine["metric"], mine["value"], strict=True)}
+        assert found == expected(cell, made.arrays[key]["score"][row])
+    (samples,) = made.tables().samples()
+    np.testing.assert_array_equal(samples["score"], made.arrays[key]["score"][2])  # the largest ratio's first draw
+
+
+def test_failed_validation_subsets(made):
+    cell = made.cell("digits", "uniform", 0.125, 0)
+    made.score(cell, "si", rows=[(0.1, 0), (0.1, 1)], failure="no")
+    frame = made.tables().metrics()
+    found = sorted(zip(frame["validation_ratio"], frame["subset"], frame["metric"], strict=True))
+    assert found == sorted((0.1, subset, metric) for subset in (0, 1) for metric in DETECTION)
+
+
+def test_signals_without_an_estimator_and_against_training_samples(made):
+    cell = made.cell("digits", "uniform", 0.125, 0)
+    keys = {
+        "": made.score(cell, "loss", rows=[(0.0, 0)], estimator=""),
+        "train_dot": made.score(cell, "si", rows=[(0.0, 0)], estimator="train_dot"),
+        "tracin": made.score(cell, "si"),
+    }
+    frame = made.tables().metrics()
+    ratios = frame.groupby("estimator")["validation_ratio"].unique().map(list).to_dict()
+    assert ratios == {"": [0.0], "train_dot": [0.0], "tracin": RATIOS}
+    samples = pd.concat(made.tables().samples())
+    for estimator, key in keys.items():
+        row = 1 if estimator == "tracin" else 0
+        mine = samples[samples["estimator"] == estimator]
+        np.testing.assert_array_equal(mine["score"], made.arrays[key]["score"][row])
+
+
+def test_characterisation_of_several_estimators(made):
+    """The metrics that a method yields under one estimator are missing from none of its failed cells."""
+    cell = made.cell("digits", "mixed", 0.2, 0)
+    made.score(cell, "cfrank", made.full_scores(cell))
+    made.score(cell, "cfrank", failure="no counterfactual", estimator="loo")
+    frame = made.tables().metrics()
+    failed = frame[frame["estimator"] == "loo"]
+    assert set(failed["metric"]) == {*DETECTION, "repair_accuracy", "characterisation_accuracy"}
+    assert failed["value"].isna().all()
+
+
+def test_methods_below_chance(made):
+    """A method is told by the glitches that it looks for; on others it may rank below chance."""
+    uniform, mixed = made.cell("digits", "uniform", 0.125, 0), made.cell("digits", "mixed", 0.2, 0)
+    for cell in (uniform, mixed):
+        glitched = (cell["truth"]["kind"] != "").astype(float)
+        mislabeled = (cell["truth"]["kind"] == "mislabeled").astype(float)
+        rows = [(0.2, 0)]
+        made.score(cell, "turned", {"score": -glitched[None]}, rows=rows, targets="both")
+        made.score(cell, "right", {"score": glitched[None]}, rows=rows, targets="both")
+        made.score(cell, "other", {"score": -glitched[None]}, rows=rows, targets="anomalous")
+        made.score(cell, "mislabeled", {"score": (2 * mislabeled - glitched)[None]}, rows=rows, targets="mislabeled")
+        made.score(cell, "failed", rows=rows, failure="no", targets="both")
+    tables = made.tables()
+    assert tables.turned(tables.metrics()) == {"turned": 0.0}
+
+
+def test_turned_only_on_glitches_of_the_other_kind(made):
+    """What looks for mislabeled samples is told by cells whose glitches are all mislabeled."""
+    mixed = made.cell("digits", "mixed", 0.2, 0)
+    score = -(mixed["truth"]["kind"] != "").astype(float)[None]
+    made.score(mixed, "narrow", {"score": score}, rows=[(0.2, 0)], targets="mislabeled")
+    tables = made.tables()
+    assert tables.turned(tables.metrics()) == {}
+    uniform = made.cell("digits", "uniform", 0.125, 0)
+    score = -(uniform["truth"]["kind"] != "").astype(float)[None]
+    made.score(uniform, "narrow", {"score": score}, rows=[(0.2, 0)], targets="mislabeled")
+    tables = made.tables()
+    assert tables.turned(tables.metrics()) == {"narrow": 0.0}
+
+
+@pytest.mark.parametrize("failure", [None, "it diverged"])
+def test_no_method_is_turned_where_nothing_is_known(made, failure):
+    cell = made.cell("digits", "none", 0.0, 0)
+    made.train(cell)
+    made.score(cell, "si", targets="both", **({"failure": failure} if failure else {}))
+    tables = made.tables()
+    assert tables.turned(tables.metrics()) == {}
+
+
+def test_series_of_every_stage(made):
+    """Rows of trainings, of influence by epoch and of comparisons, in the order of the measurements."""
+    cell = made.cell("digits", "mixed", 0.2, 1)
+    made.train(cell)
+    made.dynamics(cell, estimator="tracin")
+    correlation = np.array([0.5, np.nan, -1.0])
+    made.measure(cell, "agreement", {"correlation": correlation}, estimator="tracin")
+    made.measure(cell, "agreement", failure="no", estimator="lissa")
+    made.measure(cell, "dynamics", failure="no", estimator="lissa")
+    made.score(cell, "si")
+    frame = made.tables().series()
+    assert frame.columns.tolist() == [*CELL, "class", "series", "x", "value"]
+    assert frame["value"].dtype == frame["x"].dtype == np.float64
+    assert list(dict.fromkeys(frame["estimator"])) == ["", "tracin"]
+    mine = frame[frame["series"] == "agreement"]
+    assert mine["x"].tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(mine["value"], correlation)
+    assert set(mine["class"]) == {""}
+    kind = cell["truth"]["kind"]
+    for name, group in {"clean": "", "mislabeled": "mislabeled", "anomalous": "anomalous"}.items():
+        i = np.flatnonzero(kind == group)
+        mine = frame[frame["class"] == name]
+        values = {series: dict(rows[["x", "value"]].to_numpy()) for series, rows in mine.groupby("series")}
+        assert values["si_by_epoch"] == {2: pytest.approx(i.mean()), 4: pytest.approx(3 * i.mean())}
+        assert values["mi_by_epoch"] == dict.fromkeys((2, 4), pytest.approx((i - 9).mean()))
+        assert values["aai_by_epoch"] == dict.fromkeys((2, 4), pytest.approx(np.abs(i - 9).mean() / 10))
+        for signal in ("si", "mi", "aai", "gd_class"):  # every sample's influence has one sign
+            assert values[f"{signal}_cancellation"] == {0: 0.0}
+    for column in CELL:
+        if column != "estimator":
+            assert set(frame[column]) == {cell["labels"][column]}
+
+
+def test_series_of_a_control_are_of_clean_samples(made):
+    cell = made.cell("digits", "none", 0.0, 0)
+    made.dynamics(cell, estimator="tracin")
+    frame = made.tables().series()
+    assert set(frame["class"]) == {"clean"}
+    assert frame.loc[frame["series"] == "si_by_epoch", "value"].tolist() == [14.5, 43.5]
 
 
 def test_series(made):
@@ -414,6 +556,7 @@ def test_job_writes_all_tables(made, tmp_path):
     tables = made.tables()
     manifest = json.loads(manifest_path.read_text())
     assert manifest == {"digest": "abc", "keys": [], "failed": tables.failures()}
+    assert json.loads((tmp_path / "notes.json").read_text()) == {"turned": tables.turned(tables.metrics())}
     written = {
         name: pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("metrics", "samples", "series", "costs")
     }

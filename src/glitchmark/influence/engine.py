@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import threadpool_limits
 
 from glitchmark.errors import CellError
 from glitchmark.influence.estimators import EVERY, Estimator, Product, Rows, as_matrix
@@ -26,6 +25,8 @@ EVEN = 4
 Build = Callable[[Factors], Estimator]
 
 
+# One thread of BLAS for each of ours: its results are then the same for any number of ours.
+@threadpool_limits.wrap(limits=1)
 def class_sums(
     build: Build,
     factors: Factors,
@@ -64,6 +65,7 @@ def class_sums(
     return Sums(neg, pos, ncf, pcf, *extra, estimator.self_influence() if self_influence else None)
 
 
+@threadpool_limits.wrap(limits=1)
 def relabelled_sums(
     build: Build, factors: Factors, labels: np.ndarray, subset: np.ndarray, threads: int = 1
 ) -> ClassSums:
@@ -71,7 +73,6 @@ def relabelled_sums(
 
     subset: bool (m,), the validation samples that count. Raises CellError if the estimator has no counterfactual.
     """
-
     targets = _Targets(factors, subset[None])
     neg, pos = (np.empty((factors.n_classes, factors.n_train), np.float32) for _ in range(2))
 
@@ -87,32 +88,25 @@ def relabelled_sums(
 
 def blocks(estimator: Estimator, n: int, m: int) -> Iterator[tuple[int, int, Rows]]:
     """The influence matrix in row blocks: (start, stop, rows)."""
-    for start, stop in _bounds(n, m):
+    for start, stop in _bounds(n, m, getattr(estimator, "width", 1)):
         yield start, stop, estimator.rows(start, stop)
 
 
-def _bounds(n: int, m: int) -> list[tuple[int, int]]:
-    """Rows of each block: equal parts, a multiple of EVEN of them, so that threads end together."""
-    step = min(1024, max(256, BLOCK // m))
+def _bounds(n: int, m: int, width: int) -> list[tuple[int, int]]:
+    """Rows of each block: equal parts, a multiple of EVEN, so that threads end together. width: see Estimator."""
+    step = max(16, min(1024, max(256, BLOCK // m)) // width)
     parts = min(n, EVEN * -(-n // (EVEN * step)))
     edges = [n * i // parts for i in range(parts + 1)]
     return list(pairwise(edges))
 
 
 def _each_block(estimator: Estimator, n: int, m: int, work: Callable, threads: int) -> list:
-    """work(start, stop, rows) for every block, on several threads. BLAS keeps to one thread a block, so that its
-    results are the same for any number of ours."""
-    bounds = _bounds(n, m)
-    with _blas().limit(limits=1):
-        if threads == 1:
-            return [work(*bound, estimator.rows(*bound)) for bound in bounds]
-        with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(lambda bound: work(*bound, estimator.rows(*bound)), bounds))
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()  # it looks through all loaded libraries, which takes milliseconds
+    """work(start, stop, rows) for every block, on several threads."""
+    bounds = _bounds(n, m, getattr(estimator, "width", 1))
+    if threads == 1:
+        return [work(*bound, estimator.rows(*bound)) for bound in bounds]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(lambda bound: work(*bound, estimator.rows(*bound)), bounds))
 
 
 class _Targets:

@@ -57,7 +57,10 @@ def as_matrix(influence: np.ndarray | Product) -> np.ndarray:
 
 
 class Estimator(Protocol):
-    """What an estimator class offers, once built as ``Estimator(factors, **parameters)``."""
+    """What an estimator class offers, once built as ``Estimator(factors, **parameters)``.
+
+    An attribute ``width`` may say how many numbers it keeps for each element of a block, so that these are made smaller.
+    """
 
     def rows(self, start: int, stop: int) -> Rows:
         """Rows start..stop of the influence matrix; several threads may ask for different rows at once."""

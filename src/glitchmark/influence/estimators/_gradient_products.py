@@ -62,7 +62,7 @@ class GradientProducts:
             features = f.features_train[:, rows]
             errors = self.training_residuals(rows, f.labels_train[rows], slice(None)).astype(np.float64)
             lengths = np.einsum("tnd,tnd->tn", features, features).astype(np.float64) + self.bias
-            parts.append(self.weights @ (np.square(errors).sum(axis=2) * lengths))
+            parts.append(self.weights @ (np.square(errors) @ np.ones(errors.shape[2]) * lengths))
         return np.concatenate(parts)
 
     def _kernel(self, t: int, rows: slice) -> np.ndarray:

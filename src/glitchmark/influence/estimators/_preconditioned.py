@@ -30,6 +30,7 @@ class Preconditioned:
         self.features = self._augmented(f.features_train[0])  # float32 (n, D), with D = d + 1
         self.dimension = self.features.shape[1]
         self.n_parameters = self.n_classes * self.dimension
+        self.width = self.n_classes
 
     def solve(self, gradients: np.ndarray) -> np.ndarray:
         """M applied to each of k gradients: float64 (k, C, D) -> float64 (k, C, D)."""

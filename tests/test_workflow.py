@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from conftest import ROOT, Project
 from glitchmark.lock import hold
@@ -20,11 +21,25 @@ SIGNAL = '''
 """A signal in one file."""
 from glitchmark.signals import signal
 
-@signal("{name}", targets="mislabeled", reference="test")
+@signal("{name}", targets="mislabeled", reads="{reads}", reference="test")
 def score(influence):
     """The larger of all class sums, turned."""
     return {expression}
 '''
+ESTIMATOR = '''
+"""An estimator in one file."""
+from glitchmark.influence.estimators import estimator
+from glitchmark.influence.estimators.grad_dot import GradDot
+
+@estimator("my_dot", reference="test")
+class MyDot(GradDot):
+    """Twice Grad-Dot."""
+
+    def __init__(self, factors):
+        super().__init__(factors)
+        self.weights, self.targets = 2 * self.weights, 2 * self.targets
+'''
+MLP = {"name": "mlp", "trained": "all", "epochs": 4, "learning_rate": 0.1, "batch_size": 32}
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +65,25 @@ def computed(project: Project, before: dict[str, dict]) -> list[dict]:
     return [record for key, record in after.items() if key not in before]
 
 
-def write_signal(project: Project, name="my_signal", expression="-influence.class_sums().total.max(axis=1)"):
-    (project.folder / f"{name}.py").write_text(SIGNAL.format(name=name, expression=expression))
+def write_signal(
+    project: Project,
+    name="my_signal",
+    expression="-influence.class_sums().total.max(axis=1)",
+    reads="influence",
+):
+    text = SIGNAL.format(name=name, expression=expression, reads=reads)
+    (project.folder / f"{name}.py").write_text(text)
 
 
 def signals(*more):
-    return ["si", "mi", "neg_mi", "aai", "gd_class", "cnci", "pcid", "cfrank", "loss", *more]
+    return [*yaml.safe_load(Project.configfile.read_text())["signals"], *more]
+
+
+def of(metrics: pd.DataFrame, **values):
+    """The rows with these values, without the columns' names of the frame that they come from."""
+    for column, value in values.items():
+        metrics = metrics[metrics[column] == value]
+    return metrics.reset_index(drop=True)
 
 
 def test_a_run_leaves_tables_and_figures(finished):
@@ -70,7 +98,9 @@ def test_a_run_leaves_tables_and_figures(finished):
     assert f1["cnci"] > 0.6
     assert f1["cnci"] > f1["mi"]
     assert "none" not in set(detection["glitch"])
-    for name in ("fig1a", "fig4a", "fig5a", "fig5b"):
+    turned = json.loads((finished.results / "notes.json").read_text())["turned"]
+    assert turned.keys() == {"mi"}  # MI is large for samples that help
+    for name in ("fig1a", "fig4a", "fig5a", "fig5b", "overview", "influence_by_epoch", "cancellation"):
         assert (finished.folder / "figures" / "smoke" / f"{name}.pdf").read_bytes()[:4] == b"%PDF"
         assert (finished.folder / "figures" / "smoke" / f"{name}.png").stat().st_size > 5000
     samples = pd.read_parquet(finished.results / "samples.parquet")
@@ -83,6 +113,23 @@ def test_a_run_leaves_tables_and_figures(finished):
     assert (costs["seconds"] > 0).all()
 
 
+def test_signals_of_every_kind(finished):
+    """Those that read no influence have no estimator, and those that read no validation samples have no ratio."""
+    metrics = pd.read_parquet(finished.results / "metrics.parquet")
+    found = metrics[metrics["method"] != ""].groupby(["method", "estimator"])["validation_ratio"].unique()
+    expected = {(name, "tracin"): [0.1, 0.2] for name in signals()}
+    del expected["mahalanobis", "tracin"], expected["loss", "tracin"]
+    expected |= {("mahalanobis", ""): [0.1, 0.2], ("loss", ""): [0.0]}
+    expected |= {(name, ""): [0.0] for name in ("cleanlab", "iforest", "iforest_features")}
+    assert {key: sorted(ratios) for key, ratios in found.items()} == expected
+    assert set(metrics["subset"]) == {0}
+    stages = pd.Series([r["stage"] for r in finished.entries().values()]).value_counts()
+    assert stages["dynamics"] == stages["influence"] == stages["train"] == 10
+    series = pd.read_parquet(finished.results / "series.parquet")
+    epochs = series[series["series"] == "mi_by_epoch"].groupby("dataset")["x"].unique().map(sorted).to_dict()
+    assert epochs == {"digits": [1, 2], "wine": [1, 2, 3, 4]}
+
+
 def test_data_without_known_glitches_get_a_ranked_list(finished):
     ranked = pd.read_csv(finished.results / "ranked" / "wine-mlp.csv")
     assert ranked["rank_cfrank"].is_monotonic_increasing
@@ -91,9 +138,11 @@ def test_data_without_known_glitches_get_a_ranked_list(finished):
 
 
 def test_one_core_and_another_hash_seed_give_the_same_bytes(finished, project):
-    project.run(cores=1, hash_seed="2")
-    assert (project.results / "metrics.parquet").read_bytes() == (finished.results / "metrics.parquet").read_bytes()
-    assert (project.results / "samples.parquet").read_bytes() == (finished.results / "samples.parquet").read_bytes()
+    done = project.run(cores=1, hash_seed="2")
+    for name in ("metrics", "samples", "series"):
+        mine, theirs = (p.results / f"{name}.parquet" for p in (project, finished))
+        assert mine.read_bytes() == theirs.read_bytes(), name
+    assert "below chance on the glitches that they look for, by mean AUROC: mi (0." in done.stdout
     assert set(project.entries()) == set(finished.entries())
 
 
@@ -144,8 +193,8 @@ def test_a_seed_more_computes_its_cells_only(copy):
     assert {r["spec"]["seed"] for r in new if "seed" in r["spec"]} == {2}
     stages = pd.Series([r["stage"] for r in new]).value_counts()
     # five cells a seed: digits x (none, uniform, mixed), wine x (none, uniform)
-    assert stages["train"] == stages["influence"] == stages["crossval"] == stages["inject"] == 5
-    assert stages["score"] == 5 * 9
+    assert all(stages[name] == 5 for name in ("train", "influence", "dynamics", "crossval", "inject"))
+    assert stages["score"] == 5 * len(signals())
     assert stages["detect"] == 5 * 3
     assert "pool" not in stages
     assert set(pd.read_parquet(copy.results / "metrics.parquet")["seed"]) == {0, 1, 2}
@@ -175,6 +224,100 @@ def test_a_signal_is_one_file(copy):
     copy.run(signals=signals())
     assert computed(copy, before) == []
     assert "my_signal" not in set(pd.read_parquet(copy.results / "metrics.parquet")["method"])
+
+
+def test_estimators_a_reference_and_more_validation_draws(copy):
+    before = copy.entries()
+    old = pd.read_parquet(copy.results / "metrics.parquet")
+    copy.run(
+        estimators=["tracin", {"name": "grad_dot", "id": "train_dot", "against": "training"}],
+        reference="loo",
+        validation_bootstraps=2,
+        figures=["overview", "influence_by_epoch", "cancellation", "loo_correlation"],
+    )
+    new = computed(copy, before)
+    assert not [r["failure"] for r in new if r["failure"]]
+    stages = pd.Series([r["stage"] for r in new]).value_counts().to_dict()
+    # ten cells: influence of both, the rest of the new estimator; seven signals of both, and mahalanobis
+    assert stages == {"influence": 20, "dynamics": 10, "matrix": 10, "agreement": 10, "score": 10 * (7 * 2 + 1)}
+
+    metrics = pd.read_parquet(copy.results / "metrics.parquet")
+    assert set(metrics["status"]) <= {"ok", "constant"}
+    draws = {
+        name: set(zip(r["validation_ratio"], r["subset"], strict=True)) for name, r in metrics.groupby("estimator")
+    }
+    of_validation = {(0.1, 0), (0.1, 1), (0.2, 0), (0.2, 1)}
+    assert draws == {"": of_validation | {(0.0, 0)}, "tracin": of_validation, "train_dot": {(0.0, 0)}}
+    cells = metrics[metrics["metric"] == "auroc"].groupby(["method", "estimator"]).size()
+    assert (cells["mi"] == pd.Series({"tracin": 6 * 4, "train_dot": 6})).all()
+    for method in ("loss", "iforest", "cleanlab"):
+        pd.testing.assert_frame_equal(of(metrics, method=method), of(old, method=method))
+    kept = of(metrics, method="mahalanobis", subset=0)
+    pd.testing.assert_frame_equal(kept, of(old, method="mahalanobis"))
+    ratio = of(metrics, method="si", estimator="tracin")  # self-influence reads no validation sample
+    assert (ratio.groupby(["dataset", "glitch", "seed", "metric"])["value"].nunique() == 1).all()
+
+    store = copy.folder / "results" / "store"
+    by_draws = {1: {}, 2: {}}
+    for key, record in copy.entries().items():
+        if record["stage"] == "influence" and record["spec"]["estimator"]["against"] == "validation":
+            by_draws[record["spec"]["validation_bootstraps"]][record["inputs"]["train"]] = store / key
+    assert by_draws[1].keys() == by_draws[2].keys()
+    for train, two in by_draws[2].items():
+        one, drawn = by_draws[1][train], np.load(two / "validation.npy")
+        np.testing.assert_array_equal(drawn[::2], np.load(one / "validation.npy"))
+        assert (drawn[0] != drawn[1]).any()
+        np.testing.assert_allclose(np.load(two / "neg.npy")[::2], np.load(one / "neg.npy"), rtol=1e-4, atol=1e-5)
+
+    series = pd.read_parquet(copy.results / "series.parquet")
+    agreement = series[series["series"] == "agreement"]
+    assert set(agreement["estimator"]) == {"tracin"}
+    assert (agreement.groupby(["dataset", "glitch", "seed"]).size() == 30).all()  # validation samples
+    assert agreement["value"].between(-1, 1).all()
+    assert agreement.loc[agreement["dataset"] == "wine", "value"].mean() > 0.5
+    assert set(series.loc[series["series"] == "mi_by_epoch", "estimator"]) == {"tracin", "train_dot"}
+    for name in ("overview", "influence_by_epoch", "cancellation", "loo_correlation"):
+        assert (copy.folder / "figures" / "smoke" / f"{name}.png").stat().st_size > 5000
+
+
+def test_an_estimator_is_one_file_and_signals_read_what_they_declare(copy):
+    (copy.folder / "my_dot.py").write_text(ESTIMATOR)
+    undeclared = {
+        "sums_of_training": ("training", "-influence.class_sums().total.min(axis=1)", "sums"),
+        "self_of_factors": ("factors", "influence.self_influence", "sums"),
+        "matrix_of_factors": ("factors", "influence.matrix().sum(axis=1)", "build"),
+        "dynamics_of_influence": ("influence", "influence.dynamics.self_influence.sum(axis=0)", "dynamics"),
+    }
+    for name, (reads, expression, _) in undeclared.items():
+        write_signal(copy, name, expression, reads)
+    before = copy.entries()
+    done = copy.run(
+        check=False,
+        datasets=["wine"],
+        models=[MLP],
+        glitches=["none", {"name": "uniform", "ratio": 0.1}],
+        estimators=["grad_dot", "./my_dot.py"],
+        signals=["si", "cnci", "cancellation", "loss", *(f"./{name}.py" for name in undeclared)],
+        figures=[],
+    )
+    assert done.returncode == 1
+    new = computed(copy, before)
+    failed = [r for r in new if r["failure"]]
+    # four cells; the one that reads influence has a result for each estimator
+    assert f"FAILED: {4 * 5} results" in done.stdout
+    assert pd.Series([r["spec"]["signal"]["name"] for r in failed]).value_counts().to_dict() == {
+        name: 8 if reads == "influence" else 4 for name, (reads, _, _) in undeclared.items()
+    }
+    metrics = pd.read_parquet(copy.results / "metrics.parquet")
+    for name, (_, _, reader) in undeclared.items():
+        sentence = f"the signal reads '{reader}', which its reads=... does not cover; see signals.READS"
+        assert {r["failure"] for r in failed if r["spec"]["signal"]["name"] == name} == {sentence}
+        assert set(of(metrics, method=name)["status"]) == {f"failed: {sentence}"}
+    assert of(metrics, method="loss")["status"].eq("ok").all()
+    for method in ("si", "cnci", "cancellation"):  # twice the influence ranks samples as the influence does
+        mine, theirs = (of(metrics, method=method, estimator=name) for name in ("my_dot", "grad_dot"))
+        assert len(mine) > 0
+        pd.testing.assert_frame_equal(mine.drop(columns="estimator"), theirs.drop(columns="estimator"))
 
 
 def test_signals_that_fail_take_nothing_along(copy):
@@ -208,7 +351,7 @@ def test_a_diverged_model_is_recorded_and_can_be_retried(copy):
     assert done.returncode == 1
     assert "training diverged" in done.stdout
     failed = [r for r in computed(copy, before) if r["failure"]]
-    assert {r["stage"] for r in failed} == {"train", "crossval", "influence", "score", "detect"}
+    assert {r["stage"] for r in failed} == {"train", "crossval", "influence", "dynamics", "score", "detect"}
     metrics = pd.read_parquet(copy.results / "metrics.parquet")
     wine = metrics[(metrics["dataset"] == "wine") & (metrics["method"] != "iforest")]
     assert wine["status"].str.startswith("failed: training diverged").all()
@@ -228,17 +371,18 @@ def test_a_lost_or_damaged_result_is_computed_again(copy):
     before = copy.entries()
     lost, damaged = [k for k, r in before.items() if r["stage"] == "influence"][:2]
     shutil.rmtree(copy.folder / "results" / "store" / lost)
-    path = copy.folder / "results" / "store" / damaged / "observed_neg.npy"
+    path = copy.folder / "results" / "store" / damaged / "neg.npy"
     path.write_bytes(path.read_bytes()[:-8])
     (copy.results / "metrics.parquet").unlink()
     write_signal(copy)  # reads every influence
     done = copy.run(signals=signals("./my_signal.py"), check=False)
     assert done.returncode != 0
-    assert f"{damaged}/observed_neg.npy is damaged" in done.stderr
+    assert f"{damaged}/neg.npy is damaged" in done.stderr
     copy.run(signals=signals("./my_signal.py"))
     after = copy.entries()
     assert {k: r["digests"] for k, r in before.items()} == {k: after[k]["digests"] for k in before}
-    assert np.load(path).shape == (2, 120, 10)[: np.load(path).ndim] or np.load(path).ndim == 3
+    n_classes = {"digits": 10, "wine": 3}[before[damaged]["spec"]["dataset"]]
+    assert np.load(path).shape[:2] == (2, n_classes)  # a row a validation subset
 
 
 def test_a_second_run_is_refused(copy):
@@ -278,6 +422,7 @@ def test_a_users_own_file_is_scored_without_truth(project):
         "datasets": [{"name": "mine", "loader": "npz", "file": "mine.npz"}],
         "models": [{"name": "mlp", "epochs": 4, "learning_rate": 0.1, "batch_size": 16}],
         "glitches": ["none"],
+        "signals": signals(),
         "folds": 2,
     }
     project.configfile = project.folder / "mine.yaml"

@@ -13,6 +13,7 @@ from glitchmark.influence.factors import Factors
 from glitchmark.influence.kernels import (
     counterfactual_classes,
     keep_label,
+    mark_labels,
     negative_sums_of_class,
     split_product_sums,
     split_sums,
@@ -25,8 +26,6 @@ EVEN = 4
 Build = Callable[[Factors], Estimator]
 
 
-# One thread of BLAS for each of ours: its results are then the same for any number of ours.
-@threadpool_limits.wrap(limits=1)
 def class_sums(
     build: Build,
     factors: Factors,
@@ -44,7 +43,6 @@ def class_sums(
     """
     subsets = np.ones((1, factors.n_val), bool) if subsets is None else subsets
     targets = _Targets(factors, subsets)
-    estimator = build(targets.factors)
     labels, n, classes, s = factors.labels_train, factors.n_train, factors.n_classes, len(subsets)
     neg, pos = (np.empty((s, classes, n), np.float32) for _ in range(2))
     ncf, pcf = (np.empty((s, n), np.int64) for _ in range(2))
@@ -60,12 +58,14 @@ def class_sums(
         pcf_pos[..., at] = targets.positive_under(rows, pcf[:, at])
         return True
 
-    with_counterfactual = all(_each_block(estimator, n, targets.m, block, threads))
-    extra = (ncf_neg, pcf_pos) if with_counterfactual else (None, None)
-    return Sums(neg, pos, ncf, pcf, *extra, estimator.self_influence() if self_influence else None)
+    # one thread of BLAS for each of ours: its results are then the same for any number of ours
+    with threadpool_limits(1):
+        estimator = build(targets.factors)
+        with_counterfactual = all(_each_block(estimator, n, targets.m, block, threads))
+        own = estimator.self_influence() if self_influence else None
+    return Sums(neg, pos, ncf, pcf, *((ncf_neg, pcf_pos) if with_counterfactual else (None, None)), own)
 
 
-@threadpool_limits.wrap(limits=1)
 def relabelled_sums(
     build: Build, factors: Factors, labels: np.ndarray, subset: np.ndarray, threads: int = 1
 ) -> ClassSums:
@@ -82,7 +82,8 @@ def relabelled_sums(
         at = slice(start, stop)
         (neg[:, at],), (pos[:, at],) = targets.split(rows.relabelled(EVERY, labels[at]))
 
-    _each_block(build(targets.factors), factors.n_train, targets.m, block, threads)
+    with threadpool_limits(1):
+        _each_block(build(targets.factors), factors.n_train, targets.m, block, threads)
     return ClassSums(neg.T, pos.T)
 
 
@@ -136,7 +137,8 @@ class _Targets:
         # one subset counts every target
         if isinstance(influence, Product):
             sums = np.empty((2, 1, self.n_classes, len(influence.left)), np.float32)
-            split_product_sums(influence.kernel, influence.left @ influence.right, self.starts, *sums[:, 0])
+            weights = influence.left @ influence.right
+            split_product_sums(influence.kernel, influence.offset, weights, self.starts, *sums[:, 0])
         else:
             sums = np.empty((2, 1, self.n_classes, len(influence)), np.float32)
             split_sums(influence, self.starts, *sums[:, 0])
@@ -148,17 +150,19 @@ class _Targets:
         if self.n_subsets == 1:
             influence = rows.relabelled(EVERY, labels[0])
             if isinstance(influence, Product):
-                product = (influence.kernel, influence.left, influence.right)
+                product = (influence.kernel, influence.offset, influence.left, influence.right)
                 negative_sums_of_class(*product, self.starts, observed, found[0])
             else:
                 found[0] = self.split(influence)[0][0, observed, np.arange(len(observed))]
             return found
+        occurs = self._occurs(labels)
         for c in np.unique(observed):
-            mine = np.flatnonzero(observed == c)
-            for label, at in self._relabelled(labels, mine):
-                influence = as_matrix(rows.relabelled(at, np.full(len(at), label), self.columns(c)))
-                sums = self.members[c] @ np.minimum(influence, 0).T
-                keep_label(sums[None], labels, label, at, found[:, None])
+            for label in range(self.n_classes):
+                at = np.flatnonzero(occurs[label] & (observed == c))
+                if len(at):
+                    influence = as_matrix(rows.relabelled(at, np.full(len(at), label), self.columns(c)))
+                    sums = self.members[c] @ np.minimum(influence, 0).T
+                    keep_label(sums[None], labels, label, at, found[:, None])
         return found
 
     def positive_under(self, rows: Rows, labels: np.ndarray) -> np.ndarray:
@@ -166,9 +170,11 @@ class _Targets:
         if self.n_subsets == 1:
             return self.split(rows.relabelled(EVERY, labels[0]))[1]
         found = np.empty((len(labels), self.n_classes, labels.shape[1]), np.float32)
-        for label, at in self._relabelled(labels, np.arange(labels.shape[1])):
-            influence = as_matrix(rows.relabelled(at, np.full(len(at), label)))
-            keep_label(self._by_class(np.maximum(influence, 0)), labels, label, at, found)
+        for label, occurs in enumerate(self._occurs(labels)):
+            at = np.flatnonzero(occurs)
+            if len(at):
+                influence = as_matrix(rows.relabelled(at, np.full(len(at), label)))
+                keep_label(self._by_class(np.maximum(influence, 0)), labels, label, at, found)
         return found
 
     def _by_class(self, part: np.ndarray) -> np.ndarray:
@@ -178,10 +184,9 @@ class _Targets:
             np.matmul(self.members[c], part[:, self.columns(c)].T, out=sums[c])
         return sums
 
-    def _relabelled(self, labels: np.ndarray, among: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Each label with the samples ``among`` which have it in any subset, labels (S, b). A sample's label may differ
-        by subset, but takes few values: what they lead to is computed once."""
+    def _occurs(self, labels: np.ndarray) -> np.ndarray:
+        """Which samples are relabelled to a class in any subset, bool (C, b), from labels (S, b). A sample's label may
+        differ by subset, but takes few values: what each leads to is computed once."""
         occurs = np.zeros((self.n_classes, labels.shape[1]), bool)
-        occurs[labels[:, among], among] = True
-        for label in np.flatnonzero(occurs.any(axis=1)):
-            yield label, np.flatnonzero(occurs[label])
+        mark_labels(labels, occurs)
+        return occurs

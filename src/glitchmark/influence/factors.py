@@ -122,17 +122,14 @@ def residuals(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     logits: float32 (..., k, C). labels: int (k,). Returns float32 of the logits' shape. The label's own entry is minus
     the sum of the others, since 1 - p would round to zero for well-fitted samples.
     """
-    # classes first: NumPy is slow where it reduces over a short last axis
-    p = np.array(np.moveaxis(logits, -1, 0), np.float32, order="C")
-    np.exp(p - p.max(axis=0), out=p)
-    own = (labels, ..., np.arange(len(labels)))
-    label_first = p[own].T
-    p[own] = 0
-    others = p.sum(axis=0)
-    label_first += others
-    p /= label_first
-    p[own] = -(others / label_first).T
-    return np.ascontiguousarray(np.moveaxis(p, 0, -1))
+    from glitchmark.influence.kernels import below_maximum, normalise_residuals  # numba takes a while to import
+
+    flat = np.ascontiguousarray(logits, np.float32).reshape(-1, logits.shape[-1])
+    p = np.empty_like(flat)
+    below_maximum(flat, p)
+    np.exp(p, out=p)
+    normalise_residuals(p, labels)
+    return p.reshape(logits.shape)
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

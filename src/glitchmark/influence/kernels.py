@@ -11,6 +11,32 @@ FAST = {"reassoc", "contract", "nsz", "nnan", "ninf", "arcp"}
 ZERO = np.float32(0)
 
 
+@njit(nogil=True, cache=True)
+def below_maximum(logits, shifted):
+    """shifted = logits minus the largest of each row; float32 (k, C)."""
+    for i in range(len(logits)):
+        largest = logits[i, 0]
+        for c in range(1, logits.shape[1]):
+            largest = max(largest, logits[i, c])
+        for c in range(logits.shape[1]):
+            shifted[i, c] = logits[i, c] - largest
+
+
+@njit(nogil=True, cache=True)
+def normalise_residuals(p, labels):
+    """Unnormalised probabilities p (k, C) to softmax - onehot, in place; the labels (n,) repeat if k is larger."""
+    for i in range(len(p)):
+        label = labels[i % len(labels)]
+        others = ZERO
+        for c in range(p.shape[1]):
+            if c != label:
+                others += p[i, c]
+        total = others + p[i, label]
+        for c in range(p.shape[1]):
+            p[i, c] /= total
+        p[i, label] = -others / total
+
+
 @njit(nogil=True, fastmath=FAST, cache=True)
 def split_sums(matrix, starts, neg, pos):
     """neg, pos (C, b): sums of the negative and of the positive elements of matrix (b, m) by class; all float32."""
@@ -25,44 +51,46 @@ def split_sums(matrix, starts, neg, pos):
 
 
 @njit(nogil=True, fastmath=FAST, cache=True)
-def split_product_sums(kernel, weights, starts, neg, pos):
-    """As split_sums, of the elementwise product of kernel and weights (b, m), which is not written out."""
+def split_product_sums(kernel, offset, weights, starts, neg, pos):
+    """As split_sums, of (kernel + offset) * weights, elementwise (b, m), which is not written out."""
     for i in range(len(kernel)):
         for c in range(len(starts) - 1):
             left, right = kernel[i, starts[c] : starts[c + 1]], weights[i, starts[c] : starts[c + 1]]
             low, high = ZERO, ZERO
             for j in range(len(left)):
-                value = left[j] * right[j]
+                value = (left[j] + offset) * right[j]
                 low += min(value, ZERO)
                 high += max(value, ZERO)
             neg[c, i], pos[c, i] = low, high
 
 
 @njit(nogil=True, fastmath=FAST, cache=True)
-def negative_sums_of_class(kernel, left, right, starts, classes, neg):
-    """neg (b,): sums of the negative elements of kernel * (left @ right) over the targets of one class a row.
+def negative_sums_of_class(kernel, offset, left, right, starts, classes, neg):
+    """neg (b,): sums of the negative elements of (kernel + offset) * (left @ right) over the targets of a class a row.
 
     kernel (b, m), left (b, r), right (r, m): float32. classes: int64 (b,).
     """
+    room = np.empty(kernel.shape[1], np.float32)
     for i in range(len(kernel)):
         start, stop = starts[classes[i]], starts[classes[i] + 1]
-        weights = np.zeros(stop - start, np.float32)
+        weights = room[: stop - start]
+        weights[:] = 0
         for r in range(len(right)):
             row, factor = right[r, start:stop], left[i, r]
             for j in range(len(weights)):
                 weights[j] += factor * row[j]
         similarities, low = kernel[i, start:stop], ZERO
         for j in range(len(weights)):
-            low += min(similarities[j] * weights[j], ZERO)
+            low += min((similarities[j] + offset) * weights[j], ZERO)
         neg[i] = low
 
 
 @njit(nogil=True, fastmath=FAST, cache=True)
-def add_product(kernel, weights, total):
-    """total += kernel * weights, elementwise; float32 (b, m)."""
+def add_product(kernel, offset, weights, total):
+    """total += (kernel + offset) * weights, elementwise; float32 (b, m)."""
     for i in range(len(total)):
         for j in range(total.shape[1]):
-            total[i, j] += kernel[i, j] * weights[i, j]
+            total[i, j] += (kernel[i, j] + offset) * weights[i, j]
 
 
 @njit(nogil=True, fastmath=FAST, cache=True)
@@ -91,7 +119,15 @@ def counterfactual_classes(neg, pos, observed, ncf, pcf):
 def keep_label(values, labels, label, at, found):
     """found[s, c, at[k]] = values[c, s, k] where labels[s, at[k]] is the label; values (C, S, k), found (S, C, b)."""
     for s in range(len(labels)):
-        for c in range(len(values)):
-            for k in range(len(at)):
-                if labels[s, at[k]] == label:
+        for k in range(len(at)):
+            if labels[s, at[k]] == label:
+                for c in range(len(values)):
                     found[s, c, at[k]] = values[c, s, k]
+
+
+@njit(nogil=True, cache=True)
+def mark_labels(labels, occurs):
+    """Set occurs[c, i] where a sample i has the label c in any subset; labels (S, b), occurs bool (C, b)."""
+    for s in range(len(labels)):
+        for i in range(labels.shape[1]):
+            occurs[labels[s, i], i] = True

@@ -17,20 +17,21 @@ EVERY = slice(None)
 
 @dataclass(frozen=True)
 class Product:
-    """Some rows of an influence matrix, kernel * (left @ right), not written out.
+    """Some rows of an influence matrix, (kernel + offset) * (left @ right), not written out.
 
-    kernel: float32 (b, m). left (b, r), right (r, m): float32. For gradients that factorise, the kernel holds inner
-    products of features, left and right residuals.
+    kernel: float32 (b, m). offset: float32. left (b, r), right (r, m): float32. For gradients that factorise, the
+    kernel holds inner products of features, the offset is the bias's share, left and right are residuals.
     """
 
     kernel: np.ndarray
+    offset: np.float32
     left: np.ndarray
     right: np.ndarray
 
     def matrix(self) -> np.ndarray:
         """float32 (b, m)."""
         weights = self.left @ self.right
-        return np.multiply(self.kernel, weights, out=weights)
+        return np.multiply(self.kernel + self.offset, weights, out=weights)
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def as_matrix(influence: np.ndarray | Product) -> np.ndarray:
 class Estimator(Protocol):
     """What an estimator class offers, once built as ``Estimator(factors, **parameters)``.
 
-    An attribute ``width`` may say how many numbers it keeps for each element of a block, so that these are made smaller.
+    An attribute ``width`` may say how many numbers it keeps for each element of a block, which is made smaller then.
     """
 
     def rows(self, start: int, stop: int) -> Rows:

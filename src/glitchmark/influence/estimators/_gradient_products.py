@@ -17,12 +17,12 @@ class GradientProducts:
     """
 
     def __init__(self, factors: Factors, weights: np.ndarray, bias: bool = True):
-        self.factors, self.bias = factors, bias
+        self.factors, self.bias = factors, np.float32(bias)
         self.weights, self.m = np.asarray(weights, np.float64), factors.n_val
         targets = self.weights[:, None, None].astype(np.float32) * self.target_residuals()
-        # (T, C, m) and (d + 1, m): transposed once, which the products of the blocks are faster with
+        # (T, C, m) and (d, m): transposed once, which the products of the blocks are faster with
         self.targets = np.ascontiguousarray(targets.transpose(0, 2, 1))
-        self.target_features = [np.ascontiguousarray(self._augmented(f).T) for f in factors.features_val]
+        self.target_features = [np.ascontiguousarray(f.T) for f in factors.features_val]
 
     def training_residuals(self, rows: slice | np.ndarray, labels: np.ndarray, checkpoints: slice) -> np.ndarray:
         """Residuals of training samples under any labels, float32 (T', k, C); a subclass may scale them."""
@@ -39,17 +39,17 @@ class GradientProducts:
         if self.factors.frozen:
             # sum_t w_t D_t D'_t^T as one product with inner dimension T C
             kernel = self._kernel(0, block)
-            influence = Product(kernel, _side_by_side(train), self.targets.reshape(-1, self.m))
+            influence = Product(kernel, self.bias, _side_by_side(train), self.targets.reshape(-1, self.m))
         else:
             total = np.zeros((stop - start, self.m), np.float32)
             for t in range(len(train)):
                 kernel = self._kernel(t, block)
-                add_product(kernel, train[t] @ self.targets[t], total)
+                add_product(kernel, self.bias, train[t] @ self.targets[t], total)
             influence = total
 
         def relabelled(at: np.ndarray | slice, labels: np.ndarray, columns: slice = EVERY) -> Product:
             errors = self.training_residuals(np.arange(start, stop)[at], labels, slice(-1, None))[0]
-            return Product(kernel[at, columns], errors, self.targets[-1][:, columns])
+            return Product(kernel[at, columns], self.bias, errors, self.targets[-1][:, columns])
 
         return Rows(influence, relabelled)
 
@@ -66,12 +66,8 @@ class GradientProducts:
         return np.concatenate(parts)
 
     def _kernel(self, t: int, rows: slice) -> np.ndarray:
-        """<[u, 1], [u', 1]> at checkpoint t, float32 (b, m)."""
-        return self._augmented(self.factors.features_train[t, rows]) @ self.target_features[t]
-
-    def _augmented(self, features: np.ndarray) -> np.ndarray:
-        """[feature, 1], or the feature alone without bias: float32 (k, d + 1)."""
-        return np.pad(features, ((0, 0), (0, 1)), constant_values=1) if self.bias else features
+        """<u, u'> at checkpoint t, float32 (b, m)."""
+        return self.factors.features_train[t, rows] @ self.target_features[t]
 
 
 def _side_by_side(residuals: np.ndarray) -> np.ndarray:

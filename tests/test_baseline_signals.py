@@ -9,10 +9,11 @@ from sklearn.ensemble import IsolationForest
 from sklearn.svm import OneClassSVM
 
 from conftest import random_factors
+from glitchmark.influence.dynamics import Dynamics
 from glitchmark.influence.estimators.grad_cos import GradCos
 from glitchmark.influence.estimators.tracin import TracIn
 from glitchmark.influence.factors import Factors
-from glitchmark.influence.view import Dynamics, Influence
+from glitchmark.influence.view import Influence
 from glitchmark.signals._cancellation import cancellation_by_signal, cancellation_index
 from test_influence import gradients, slow_matrix
 from test_signals import SEEDS, changed, score

@@ -10,7 +10,8 @@ from scipy.stats import spearmanr
 from conftest import random_factors
 from glitchmark import registry
 from glitchmark.evaluation.series import SERIES, agreement, influence_by_epoch, training_curves
-from glitchmark.influence.view import Influence, dynamics
+from glitchmark.influence.dynamics import dynamics
+from glitchmark.influence.view import Influence
 from glitchmark.stages import agreement as agreement_stage
 from glitchmark.stages import dynamics as dynamics_stage
 from glitchmark.stages import matrix as matrix_stage

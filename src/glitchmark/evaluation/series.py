@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from glitchmark.influence.view import Dynamics
+from glitchmark.influence.dynamics import Dynamics
 from glitchmark.signals._cancellation import cancellation_by_signal
 from glitchmark.store import Entry
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from glitchmark import seeds
 from glitchmark.errors import CellError
+from glitchmark.influence.dynamics import Dynamics, dynamics
 from glitchmark.influence.factors import Factors
 from glitchmark.influence.sums import NO_COUNTERFACTUAL, ClassSums, Sums
 from glitchmark.parameters import at_least_one
@@ -19,19 +19,6 @@ if TYPE_CHECKING:
     from glitchmark.influence.engine import Build
 
 # The engine is imported where a matrix is computed: most signals read stored sums, and numba takes a while to import.
-
-
-@dataclass(frozen=True)
-class Dynamics:
-    """Influence at each of T checkpoints alone, on all validation samples.
-
-    self_influence: float64 (T, n). neg, pos: float32 (T, n, C), as in ClassSums. n_validation: m.
-    """
-
-    self_influence: np.ndarray
-    neg: np.ndarray
-    pos: np.ndarray
-    n_validation: np.int64
 
 
 class Influence:
@@ -153,20 +140,6 @@ class Influence:
         if name not in self._readers:
             raise CellError(f"the signal reads '{name}', which its reads=... does not cover; see signals.READS")
         return self._readers[name]()
-
-
-def dynamics(build: Build, factors: Factors, threads: int = 1) -> Dynamics:
-    """The estimator at each checkpoint alone; of an estimator that sums over checkpoints, these are the terms."""
-    from glitchmark.influence.engine import class_sums
-
-    steps = [factors.at(t) for t in range(factors.n_checkpoints)]
-    sums = [class_sums(build, step, counterfactual=False, self_influence=True, threads=threads) for step in steps]
-    return Dynamics(
-        np.stack([s.self_influence for s in sums]),
-        np.concatenate([s.neg for s in sums]).transpose(0, 2, 1),
-        np.concatenate([s.pos for s in sums]).transpose(0, 2, 1),
-        np.int64(factors.n_val),
-    )
 
 
 def _counterfactual(values: np.ndarray | None) -> np.ndarray:

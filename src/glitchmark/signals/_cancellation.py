@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from glitchmark.influence.view import Dynamics
+from glitchmark.influence.dynamics import Dynamics
 from glitchmark.signals._series import series
 
 

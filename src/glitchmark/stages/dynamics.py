@@ -1,11 +1,11 @@
 """Influence of one cell at each checkpoint alone."""
 
-from glitchmark.influence.view import dynamics
+from glitchmark.influence.dynamics import dynamics
 from glitchmark.stages._estimator import factors_and_build
 
 
 def compute(spec, inputs, runtime):
-    """arrays: those of view.Dynamics. info: the epoch of each checkpoint."""
+    """arrays: those of dynamics.Dynamics. info: the epoch of each checkpoint."""
     factors, build = factors_and_build(spec, inputs)
     found = vars(dynamics(build, factors, runtime["threads"]))
     return found, {"epochs": inputs["train"].info["curves"]["epochs"]}

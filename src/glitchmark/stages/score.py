@@ -5,10 +5,11 @@ from functools import partial
 import numpy as np
 
 from glitchmark import registry, seeds
+from glitchmark.influence.dynamics import Dynamics
 from glitchmark.influence.factors import Factors
 from glitchmark.influence.subsets import validation_subsets
 from glitchmark.influence.sums import Sums
-from glitchmark.influence.view import Dynamics, Influence
+from glitchmark.influence.view import Influence
 from glitchmark.scores import checked
 from glitchmark.stages._estimator import factors_and_build
 from glitchmark.stages._scoring import score_arrays

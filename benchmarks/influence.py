@@ -2,12 +2,12 @@
 
     python benchmarks/influence.py [--threads 2] [section ...]
 
-Both sides of a claim are measured in the same run, by turns, so that other work on the machine slows both, and the best
-of each is compared; a table gives best..worst. Everything is run once before it is timed, so that no compilation
-counts. Both sides have the same number of threads; with one, times are processor time, which other work changes less.
-A product is this machine's own float32 rate: NumPy, into memory that is already there. Memory is that of a fresh
-process: its peak (VmHWM) during pass and self-influence, minus what it held before: the factors, libraries and compiled
-code. Linux only. The exit status is 1 if a target is missed.
+Both sides of a claim are measured in the same run, by turns, so that other work on the machine slows both. A ratio is
+the median over the turns; times are printed as median (best..worst). Everything is run once before it is timed, so that
+no compilation counts. Both sides have the same number of threads; with one, times are processor time, which other work
+changes less. A product is this machine's own float32 rate, NumPy's. Memory is that of a fresh process: its peak (VmHWM)
+during pass and self-influence, minus what it held before: the factors, libraries and compiled code. Linux only. The
+exit status is 1 if a target is missed.
 """
 
 import argparse
@@ -71,13 +71,18 @@ class Times:
     seconds: np.ndarray
 
     @property
-    def best(self) -> float:
-        """The fastest run."""
-        return self.seconds.min()
+    def typical(self) -> float:
+        """The median."""
+        return float(np.median(self.seconds))
+
+    def __truediv__(self, other: "Times") -> float:
+        """How many times the other's time, turn by turn: the median."""
+        return float(np.median(self.seconds / other.seconds))
 
     def __str__(self) -> str:
-        unit, scale = ("s", 1) if self.best >= 1 else ("ms", 1000)
-        return f"{scale * self.best:.3g}..{scale * self.seconds.max():.3g} {unit}"
+        unit, scale = ("s", 1) if self.typical >= 1 else ("ms", 1000)
+        best, worst = scale * self.seconds.min(), scale * self.seconds.max()
+        return f"{scale * self.typical:.3g} ({best:.3g}..{worst:.3g}) {unit}"
 
 
 def main() -> None:
@@ -106,27 +111,34 @@ def main() -> None:
 def frozen(threads: int) -> list[Row]:
     """n=10000, m=1000, d=512, C=10, T=7, shared features: all that the KDD 2025 signals need, and the signals."""
     factors, heads = made(10000, 1000, 512)
-    kernel = products(factors.features_train, factors.features_val)
-    everything, one_pass, own, signals, without_bias, kernels = by_turns(
+    everything, one_pass, own, signals, kernels = by_turns(
         threads,
         15,
         partial(kdd_signals, TracIn, factors, threads),
         partial(class_sums, TracIn, factors, threads=threads),
         lambda: TracIn(factors).self_influence(),
         partial(score, factors, class_sums(TracIn, factors, self_influence=True, threads=threads)),
-        partial(kdd_signals, partial(TracIn, bias=False), factors, threads),
-        kernel,
+        lambda: factors.features_train[0] @ factors.features_val[0].T,
     )
     # last, since it brings another thread pool with it
-    captums, batch_size, matrix = captum_at_its_best(factors, heads, threads)
-    expected = matrix[:500]
-    error = np.abs(TracIn(factors, bias=False).rows(0, 500).matrix() - expected).max() / np.abs(expected).max()
+    captum, batch_size = captum_at_its_best(factors, heads, threads)
+    bare = partial(TracIn, bias=False)
+    captums, same, more = by_turns(
+        threads,
+        7,
+        captum,
+        partial(class_sums, bare, factors, counterfactual=False, threads=threads),
+        partial(class_sums, bare, factors, threads=threads),
+    )
+    expected = captum().numpy().T[:500]
+    error = np.abs(bare(factors).rows(0, 500).matrix() - expected).max() / np.abs(expected).max()
     return [
-        against("pass + self-influence + 8 signals / n x m x d product", everything, kernels, 1.5),
-        against("  pass", one_pass, kernels),
-        against("  self-influence", own, kernels),
-        against("  8 signals", signals, kernels),
-        faster(f"Captum's matrix (batches of {batch_size}) / all of the above, bias=False", captums, without_bias, 8),
+        against("class sums / n x m x d product", one_pass, kernels, 1.5),
+        against("  with self-influence and the 8 signals", everything, kernels),
+        against("  self-influence alone", own, kernels),
+        against("  8 signals alone", signals, kernels),
+        faster(f"Captum's matrix (batches of {batch_size}) / class sums of the same matrix", captums, same, 8),
+        faster("  / class sums with the counterfactual ones, which Captum leaves out", captums, more),
         Row("largest difference from Captum's matrix, relative", f"{error:.1e}", ratio=error, target=1e-4),
     ]
 
@@ -142,8 +154,8 @@ def changing(threads: int) -> list[Row]:
         products(factors.features_train, factors.features_val),
     )
     return [
-        against("pass + self-influence + 8 signals / T products n x m x d", everything, kernels, 1.5),
-        against("  pass", one_pass, kernels),
+        against("class sums / T products n x m x d", one_pass, kernels, 1.5),
+        against("  with self-influence and the 8 signals", everything, kernels),
     ]
 
 
@@ -211,7 +223,7 @@ def scaling(threads: int) -> list[Row]:
         memory = [in_child("tracin", s, threads)["megabytes"] for s in sizes]
         for value, seconds, megabytes in zip(values, times, memory, strict=True):
             rows.append(Row(f"  {axis}={value}", f"{seconds}, {megabytes:.0f} MB"))
-        for what, y in (("time", [t.best for t in times]), ("memory", memory)):
+        for what, y in (("time", [t.typical for t in times]), ("memory", memory)):
             exponent = np.polyfit(np.log(values), np.log(y), 1)[0]
             rows.append(Row(f"exponent of {what} in {axis}", f"{exponent:.2f}", "1", exponent, 1.15))
     return rows
@@ -304,8 +316,8 @@ def of_subset(factors: Factors, subset: np.ndarray, sums: Sums) -> Influence:
     return Influence(factors.labels_train, factors.n_classes, subset, 0, {"sums": lambda: sums})
 
 
-def captum_at_its_best(factors: Factors, heads: list, threads: int) -> tuple[Times, int, np.ndarray]:
-    """Times of Captum's TracInCPFast at its best batch size, that size, and the matrix (n, m).
+def captum_at_its_best(factors: Factors, heads: list, threads: int) -> tuple[Callable, int]:
+    """Captum's TracInCPFast, which makes a matrix (m, n), at its best batch size, and that size.
 
     Its model is the last layer on given features, the checkpoints are in memory, and its batches are slices.
     """
@@ -336,8 +348,8 @@ def captum_at_its_best(factors: Factors, heads: list, threads: int) -> tuple[Tim
 
     sizes = (500, 1000, 2000, 5000)
     times = dict(zip(sizes, by_turns(threads, 3, *(partial(influence, size) for size in sizes)), strict=True))
-    best = min(sizes, key=lambda size: times[size].best)
-    return times[best], best, influence(best).numpy().T
+    best = min(sizes, key=lambda size: times[size].typical)
+    return partial(influence, best), best
 
 
 def products(left: np.ndarray, right: np.ndarray) -> Callable[[], None]:
@@ -377,12 +389,12 @@ def by_turns(threads: int, repeats: int, *things: Callable[[], object]) -> list[
 
 def against(what: str, measured: Times, reference: Times, target: float | None = None) -> Row:
     """A line on how many times the reference the measured time is."""
-    return Row(what, str(measured), str(reference), measured.best / reference.best, target)
+    return Row(what, str(measured), str(reference), measured / reference, target)
 
 
-def faster(what: str, slow: Times, fast: Times, target: float) -> Row:
+def faster(what: str, slow: Times, fast: Times, target: float | None = None) -> Row:
     """A line on how many times faster the fast side is."""
-    return Row(what, str(slow), str(fast), slow.best / fast.best, target, at_least=True)
+    return Row(what, str(slow), str(fast), slow / fast, target, at_least=True)
 
 
 def signal(name: str) -> Callable:

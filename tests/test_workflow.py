@@ -39,6 +39,7 @@ class MyDot(GradDot):
         super().__init__(factors)
         self.weights, self.targets = 2 * self.weights, 2 * self.targets
 '''
+FEW = ["fig1a"]  # where a test is not about figures, which take seconds each
 MLP = {"name": "mlp", "trained": "all", "epochs": 4, "learning_rate": 0.1, "batch_size": 32}
 
 
@@ -188,7 +189,7 @@ def test_nothing_runs_twice(copy):
 
 def test_a_seed_more_computes_its_cells_only(copy):
     before = copy.entries()
-    copy.run(seeds=[0, 1, 2])
+    copy.run(seeds=[0, 1, 2], figures=FEW)
     new = computed(copy, before)
     assert {r["spec"]["seed"] for r in new if "seed" in r["spec"]} == {2}
     stages = pd.Series([r["stage"] for r in new]).value_counts()
@@ -203,7 +204,7 @@ def test_a_seed_more_computes_its_cells_only(copy):
 def test_a_signal_is_one_file(copy):
     before = copy.entries()
     write_signal(copy)
-    copy.run(signals=signals("./my_signal.py"))
+    copy.run(signals=signals("./my_signal.py"), figures=FEW)
     new = computed(copy, before)
     assert [r["stage"] for r in new] == ["score"] * 10
     assert {r["spec"]["signal"]["name"] for r in new} == {"my_signal"}
@@ -213,15 +214,15 @@ def test_a_signal_is_one_file(copy):
     before = copy.entries()
     source = (copy.folder / "my_signal.py").read_text()
     (copy.folder / "my_signal.py").write_text("# a comment\n" + source.replace("A signal in", "Another docstring,\nin"))
-    copy.run(signals=signals("./my_signal.py"))
+    copy.run(signals=signals("./my_signal.py"), figures=FEW)
     assert computed(copy, before) == []
 
     write_signal(copy, expression="influence.class_sums().total.min(axis=1)")
-    copy.run(signals=signals("./my_signal.py"))
+    copy.run(signals=signals("./my_signal.py"), figures=FEW)
     assert {r["spec"]["signal"]["name"] for r in computed(copy, before)} == {"my_signal"}
 
     before = copy.entries()
-    copy.run(signals=signals())
+    copy.run(signals=signals(), figures=FEW)
     assert computed(copy, before) == []
     assert "my_signal" not in set(pd.read_parquet(copy.results / "metrics.parquet")["method"])
 
@@ -331,7 +332,7 @@ def test_signals_that_fail_take_nothing_along(copy):
     before = copy.entries()
     for name, (expression, _) in reasons.items():
         write_signal(copy, name, expression)
-    done = copy.run(signals=signals(*(f"./{name}.py" for name in reasons)), check=False)
+    done = copy.run(signals=signals(*(f"./{name}.py" for name in reasons)), check=False, figures=FEW)
     assert done.returncode == 1
     assert "FAILED: 50 results" in done.stdout
     assert len(computed(copy, before)) == 50
@@ -347,7 +348,7 @@ def test_signals_that_fail_take_nothing_along(copy):
 def test_a_diverged_model_is_recorded_and_can_be_retried(copy):
     before = copy.entries()
     training = [{"dataset": "wine", "learning_rate": 1e30}]
-    done = copy.run(training=training, check=False)
+    done = copy.run(training=training, check=False, figures=FEW)
     assert done.returncode == 1
     assert "training diverged" in done.stdout
     failed = [r for r in computed(copy, before) if r["failure"]]
@@ -357,10 +358,10 @@ def test_a_diverged_model_is_recorded_and_can_be_retried(copy):
     assert wine["status"].str.startswith("failed: training diverged").all()
     assert metrics.loc[metrics["dataset"] == "digits", "status"].isin(["ok", "constant"]).all()
 
-    again = copy.run(training=training, check=False)
+    again = copy.run(training=training, check=False, figures=FEW)
     assert again.returncode == 1
     before = copy.entries()
-    copy.run("retry_failed=true", training=training, check=False)
+    copy.run("retry_failed=true", training=training, check=False, figures=FEW)
     after = copy.entries()
     retried = [k for k in before if before[k] != after[k]]
     assert retried
@@ -375,10 +376,10 @@ def test_a_lost_or_damaged_result_is_computed_again(copy):
     path.write_bytes(path.read_bytes()[:-8])
     (copy.results / "metrics.parquet").unlink()
     write_signal(copy)  # reads every influence
-    done = copy.run(signals=signals("./my_signal.py"), check=False)
+    done = copy.run(signals=signals("./my_signal.py"), check=False, figures=FEW)
     assert done.returncode != 0
     assert f"{damaged}/neg.npy is damaged" in done.stderr
-    copy.run(signals=signals("./my_signal.py"))
+    copy.run(signals=signals("./my_signal.py"), figures=FEW)
     after = copy.entries()
     assert {k: r["digests"] for k, r in before.items()} == {k: after[k]["digests"] for k in before}
     n_classes = {"digits": 10, "wine": 3}[before[damaged]["spec"]["dataset"]]
@@ -423,6 +424,7 @@ def test_a_users_own_file_is_scored_without_truth(project):
         "models": [{"name": "mlp", "epochs": 4, "learning_rate": 0.1, "batch_size": 16}],
         "glitches": ["none"],
         "signals": signals(),
+        "figures": FEW,
         "folds": 2,
     }
     project.configfile = project.folder / "mine.yaml"
@@ -454,17 +456,17 @@ def test_a_lost_table_is_written_again(copy):
     before = copy.entries()
     text = (copy.results / "metrics.parquet").read_bytes()
     (copy.results / "metrics.parquet").unlink()
-    copy.run()
+    copy.run(figures=FEW)
     assert (copy.results / "metrics.parquet").read_bytes() == text
     assert computed(copy, before) == []
 
 
 def test_tables_follow_the_config_there_and_back(copy):
     text = (copy.results / "metrics.parquet").read_bytes()
-    copy.run(seeds=[0])
+    copy.run(seeds=[0], figures=FEW)
     assert (copy.results / "metrics.parquet").read_bytes() != text
     before = copy.entries()
-    copy.run()
+    copy.run(figures=FEW)
     assert (copy.results / "metrics.parquet").read_bytes() == text
     assert computed(copy, before) == []
 
@@ -472,7 +474,7 @@ def test_tables_follow_the_config_there_and_back(copy):
 def test_code_edited_during_a_run_is_not_stored_under_the_old_key(copy):
     """A job that starts after the edit refuses; the next run has the new key."""
     write_signal(copy)
-    copy.run(signals=signals("./my_signal.py"))
+    copy.run(signals=signals("./my_signal.py"), figures=FEW)
     (order,) = (copy.results / "plan" / "score").glob("my_signal-*.json")
     keys = [node["key"] for node in json.loads(order.read_text())["nodes"]]
     for key in keys:
@@ -490,8 +492,8 @@ def test_a_helper_beside_a_plug_in_counts_as_its_code(copy):
     write_signal(copy, expression="SIGN * influence.class_sums().total.max(axis=1)")
     path = copy.folder / "my_signal.py"
     path.write_text(path.read_text().replace("from glitchmark", "from my_helper import SIGN\nfrom glitchmark"))
-    copy.run(signals=signals("./my_signal.py"))
+    copy.run(signals=signals("./my_signal.py"), figures=FEW)
     before = copy.entries()
     (copy.folder / "my_helper.py").write_text("SIGN = -1\n")
-    copy.run(signals=signals("./my_signal.py"))
+    copy.run(signals=signals("./my_signal.py"), figures=FEW)
     assert len(computed(copy, before)) == 10

@@ -91,36 +91,36 @@ class Plan:
                         self._cell(dataset, model, glitch, seed)
 
     def _cell(self, dataset: Dataset, model: Model, glitch: Glitch, seed: int) -> None:
-        train = self._fit("train", dataset, model, glitch, seed)
-        self._measure(train, dataset, model, glitch, seed)
         cell = (dataset, model, glitch, seed)
+        train = self._fit("train", *cell)
+        self._measure(train, *cell)
         for estimator in self.grid.estimators:
             self._influence(train, cell, estimator)
         self._factor_signals(train, cell)
         if self.grid.reference:
             self._agreement(train, cell, self.grid.reference)
-        self._detectors(dataset, model, glitch, seed)
+        self._detectors(*cell)
 
     def _influence(self, train: str, cell: Cell, estimator: Estimator) -> None:
         """The class sums of an estimator, its influence by checkpoint if a signal reads it, and those signals."""
         dataset, model, _, seed = cell
         drawn = self._drawn(dataset, seed)
         rows = [(0.0, 0)] if estimator.against == "training" else self._validation_rows()
-        inputs = {"train": train, "subset": self._subset(dataset, seed)}
         group = f"{dataset.id}-{model.id}-{estimator.id}"
         spec = drawn | {"estimator": estimator.ref} | self._validation(estimator.against)
-        inputs = {"train": train, "influence": self._node("influence", group, spec, inputs, [estimator.plugin])}
+        read = {"train": train, "subset": self._subset(dataset, seed)}
+        inputs = {"train": train, "influence": self._node("influence", group, spec, read, [estimator.plugin])}
         if any(signal.plugin.info["reads"] == "dynamics" for signal in self.grid.signals):
             spec = {"estimator": estimator.ref}
             inputs["dynamics"] = self._node("dynamics", group, spec, {"train": train}, [estimator.plugin])
             self._measure(inputs["dynamics"], *cell, estimator=estimator.id)
         for method in self.grid.signals:
-            read = INFLUENCE.get(method.plugin.info["reads"])
-            if read:
+            names = INFLUENCE.get(method.plugin.info["reads"])
+            if names:
                 spec = drawn | {"signal": method.ref, "estimator": estimator.ref}
-                own = {name: inputs[name] for name in read}
+                read = {name: inputs[name] for name in names}
                 plugins = [method.plugin, estimator.plugin]
-                key = self._node("score", f"{method.id}-{estimator.id}", spec, own, plugins)
+                key = self._node("score", f"{method.id}-{estimator.id}", spec, read, plugins)
                 self._measure(key, *cell, method=method, estimator=estimator.id, rows=rows)
 
     def _factor_signals(self, train: str, cell: Cell) -> None:

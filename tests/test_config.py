@@ -240,6 +240,10 @@ BROKEN = {
         ["config: reference:", "'ridg'", "did you mean 'ridge'", "against"],
     ),
     "reference without a name": ({"reference": {"against": "training"}}, ["config: reference:", "'name'"]),
+    "reference of other targets": (
+        {"reference": {"name": "loo", "against": "training"}},
+        ["config: reference:", "'loo'", "training", "'against'"],
+    ),
     "several references": ({"reference": ["loo"]}, ["reference"]),
     "no estimators": ({"estimators": []}, ["estimators", "at least 1"]),
     "signal": ({"signals": ["cfrank", "pcdi"]}, ["signals[1]", "'pcdi'", "did you mean 'pcid'", "neg_mi, pcid"]),

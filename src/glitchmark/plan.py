@@ -111,7 +111,7 @@ class Plan:
         read = {"train": train, "subset": self._subset(dataset, seed)}
         inputs = {"train": train, "influence": self._node("influence", group, spec, read, [estimator.plugin])}
         if any(signal.plugin.info["reads"] == "dynamics" for signal in self.grid.signals):
-            spec = {"estimator": estimator.ref}
+            spec = drawn | {"estimator": estimator.ref}
             inputs["dynamics"] = self._node("dynamics", group, spec, {"train": train}, [estimator.plugin])
             self._measure(inputs["dynamics"], *cell, estimator=estimator.id)
         for method in self.grid.signals:
@@ -141,12 +141,13 @@ class Plan:
 
     def _agreement(self, train: str, cell: Cell, reference: Estimator) -> None:
         """How each estimator's influence correlates with that of the reference."""
-        dataset, model, _, _ = cell
-        group, spec = f"{dataset.id}-{model.id}", {"estimator": reference.ref}
+        dataset, model, _, seed = cell
+        drawn, group = self._drawn(dataset, seed), f"{dataset.id}-{model.id}"
+        spec = drawn | {"estimator": reference.ref}
         matrix = self._node("matrix", f"{group}-{reference.id}", spec, {"train": train}, [reference.plugin])
         for estimator in self.grid.estimators:
             if estimator.against == reference.against:
-                spec = {"estimator": estimator.ref}
+                spec = drawn | {"estimator": estimator.ref}
                 inputs = {"train": train, "matrix": matrix}
                 key = self._node("agreement", f"{group}-{estimator.id}", spec, inputs, [estimator.plugin])
                 self._measure(key, *cell, estimator=estimator.id)

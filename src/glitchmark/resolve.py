@@ -240,6 +240,11 @@ def _check_combinations(grid: Grid) -> None:
             raise UserError(
                 f"config: glitches: '{glitch.id}' applies to no data set of this grid; remove it or add one."
             )
+    if grid.reference and not any(e.against == grid.reference.against for e in grid.estimators):
+        raise UserError(
+            f"config: reference: '{grid.reference.id}' is against {grid.reference.against} samples, and none of "
+            "'estimators' is; give one the same 'against'."
+        )
     for ratio in grid.config["validation_ratios"]:
         if ratio > grid.config["validation"]:
             raise UserError(

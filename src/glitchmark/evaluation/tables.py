@@ -60,7 +60,7 @@ class Tables:
                 kinds.setdefault(m["labels"]["glitch"], set()).update(np.unique(truth.kind[truth.kind != ""]).tolist())
         aurocs = table[table["metric"] == "auroc"].dropna(subset="value")
         meant = [targets[m] == "both" or kinds[g] == {targets[m]} for m, g in aurocs[["method", "glitch"]].to_numpy()]
-        means = aurocs[meant].groupby("method")["value"].mean()
+        means = aurocs[np.array(meant, bool)].groupby("method")["value"].mean()
         return means[means < CHANCE].to_dict()
 
     def samples(self, *, controls_only: bool = False) -> Iterator[pd.DataFrame]:

@@ -39,10 +39,13 @@ def influence_by_epoch(
     if rows.empty:
         what = f"{modality} data sets with the glitch '{glitch}' and a signal that reads dynamics, e.g. cancellation"
         return empty(f"not run: {what}")
-    largest = rows["value"].abs().groupby([rows[c] for c in ("dataset", "model", "seed", "series")]).transform("max")
+    largest = (
+        rows["value"].abs().groupby([rows[c] for c in ("dataset", "model", "ratio", "seed", "series")]).transform("max")
+    )
     rows = rows.assign(value=rows["value"] / largest.where(largest > 0, 1))
-    drawn, axes = panels([LABELS.get(name, name) for name in signals])
-    for panel, name in zip(axes, signals, strict=True):
+    there = [name for name in signals if f"{name}_by_epoch" in set(rows["series"])]
+    drawn, axes = panels([LABELS.get(name, name) for name in there])
+    for panel, name in zip(axes, there, strict=True):
         lines(panel, rows[rows["series"] == f"{name}_by_epoch"], "class", KINDS)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     label(axes, "epoch", "relative to the largest")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-STYLES = ("-", (0, (3, 1.5)))
+STYLES = ("-", (0, (3, 1.5)), (0, (1, 1)))
 
 
 @figure(
@@ -37,12 +37,12 @@ def loo_correlation(series: pd.DataFrame, *, glitch: str = "uniform") -> Figure:
     for panel, dataset in zip(axes, datasets, strict=True):
         for i, name in enumerate(estimators):
             mine = rows[(rows["dataset"] == dataset) & (rows["estimator"] == name)]
-            # curves may coincide: every other one is dashed, and those below are wider
+            # curves may coincide: their styles differ, and those below are wider
             sns.ecdfplot(
                 mine,
                 x="value",
                 color=palette[name],
-                linestyle=STYLES[i % 2],
+                linestyle=STYLES[i % len(STYLES)],
                 ax=panel,
                 linewidth=2.4 - 1.4 * i / len(estimators),
             )

@@ -240,6 +240,19 @@ BROKEN = {
         ["config: reference:", "'ridg'", "did you mean 'ridge'", "against"],
     ),
     "reference without a name": ({"reference": {"against": "training"}}, ["config: reference:", "'name'"]),
+    "text for a switch": (
+        {"estimators": [{"name": "tracin", "bias": "false"}]},
+        ["estimators[0].bias", "'false'", "true or false", "default True"],
+    ),
+    "number for a switch": ({"estimators": [{"name": "tracin", "bias": 1}]}, ["estimators[0].bias", "true or false"]),
+    "null for a seed": ({"estimators": [{"name": "lissa", "seed": None}]}, ["estimators[0].seed", "a whole number"]),
+    "text for a number": (
+        {"estimators": [{"name": "influence_function", "damping": "small"}]},
+        ["estimators[0].damping", "'small'", "a number"],
+    ),
+    "switch for a number": ({"estimators": [{"name": "ekfac", "damping_scale": True}]}, ["damping_scale", "a number"]),
+    "number for text": ({"signals": [{"name": "pcid", "pcf": 1}]}, ["signals[0].pcf", "text"]),
+    "number for a list": ({"figures": [{"name": "fig1a", "methods": 1}]}, ["figures[0].methods", "a list"]),
     "reference of other targets": (
         {"reference": {"name": "loo", "against": "training"}},
         ["config: reference:", "'loo'", "training", "'against'"],

@@ -407,6 +407,7 @@ def series_table(datasets=DATASETS, estimators=("tracin",), glitches=("uniform",
     for (dataset, modality, model), glitch, seed in itertools.product(cells, glitches, seeds):
         base = dict.fromkeys(CELL, "") | {
             "dataset": dataset, "modality": modality, "model": model, "glitch": glitch, "ratio": 0.1, "seed": seed,
+            "status": "ok",
         }  # fmt: skip
 
         def add(series, x, value, base=base, **more):
@@ -423,7 +424,7 @@ def series_table(datasets=DATASETS, estimators=("tracin",), glitches=("uniform",
                     add(f"{signal}_by_epoch", epoch, 50 * rng.normal(), **own)
             for j in range(7):
                 add("agreement", j, rng.uniform(-1, 1), estimator=estimator)
-    return pd.DataFrame(rows, columns=[*CELL, "class", "series", "x", "value"])
+    return pd.DataFrame(rows, columns=[*CELL, "class", "series", "x", "value", "status"])
 
 
 def titles(figure):
@@ -614,6 +615,40 @@ def test_estimators_that_failed_for_one_data_set():
     found = {title: set(steps(axes)) for title, axes in zip(titles(figure), figure.axes, strict=True)}
     assert found["letters"] == {palette["tracin"], palette["influence_function"]}
     assert found["digits"] == found["wine"] == set(palette.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "series", "glitch"),
+    [
+        ("influence_by_epoch", "mi_by_epoch", "mixed"),
+        ("cancellation", "mi_cancellation", "mixed"),
+        ("loo_correlation", "agreement", "uniform"),
+    ],
+)
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_failed_cells_of_a_series_are_counted(name, series, glitch, everywhere):
+    table = series_table()
+    of_cell = (table["glitch"] == glitch) & (table["modality"] == "image") & table["series"].ne("training_loss")
+    if not everywhere:
+        of_cell &= (table["dataset"] == "letters") & (table["seed"] == 1)
+    # what evaluation.tables writes of failed results: a row a series, without a value
+    failed = table[of_cell].drop_duplicates(["dataset", "seed", "series"]).assign(**{"class": "", "x": np.nan})
+    failed = failed.assign(value=np.nan, status="failed: the curvature vanishes")
+    if everywhere and name == "loo_correlation":
+        table = table[table["modality"] == "image"]
+        of_cell = of_cell.reindex(table.index)
+    figure = drawn(name, pd.concat([table[~of_cell], failed]))
+    count = failed[failed["series"] == series].drop_duplicates(["dataset", "seed"])
+    assert f"{len(count)} of " in words(figure)
+    assert "failed and are left out: " in words(figure).replace("\n", " ")
+    assert bool(figure.axes[0].lines or figure.axes[0].patches) != everywhere
+
+
+def test_models_and_ratios_have_panels_of_their_own():
+    table = series_table(("digits",), seeds=(0,))
+    other = table[table["dataset"] == "digits"].assign(model="mlp", ratio=0.2)
+    figure = drawn("loo_correlation", pd.concat([table, other]))
+    assert titles(figure) == ["digits, resnet20, 0.1", "wine, mlp, 0.1", "digits, mlp, 0.2"]
 
 
 @pytest.mark.parametrize("estimators", [("tracin",), EVERY_ESTIMATOR], ids=len)

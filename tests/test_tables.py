@@ -382,9 +382,17 @@ def test_series_of_every_stage(made):
     made.measure(cell, "dynamics", failure="no", estimator="lissa")
     made.score(cell, "si")
     frame = made.tables().series()
-    assert frame.columns.tolist() == [*CELL, "class", "series", "x", "value"]
+    assert frame.columns.tolist() == [*CELL, "class", "series", "x", "value", "status"]
     assert frame["value"].dtype == frame["x"].dtype == np.float64
-    assert list(dict.fromkeys(frame["estimator"])) == ["", "tracin"]
+    assert list(dict.fromkeys(frame["estimator"])) == ["", "tracin", "lissa"]
+    # failed results: one row for each series that they would have
+    failed, frame = frame[frame["status"] == "failed: no"], frame[frame["status"] == "ok"]
+    by_epoch = {f"{signal}_by_epoch" for signal in ("si", "mi", "aai")}
+    cancelled = {f"{signal}_cancellation" for signal in ("si", "mi", "aai", "gd_class")}
+    assert sorted(failed["series"]) == sorted({"agreement", *by_epoch, *cancelled})
+    assert set(failed["series"]) == set(frame["series"]) - {"training_loss", "validation_accuracy"}
+    assert set(failed["estimator"]) == {"lissa"}
+    assert failed[["x", "value"]].isna().all(axis=None)
     mine = frame[frame["series"] == "agreement"]
     assert mine["x"].tolist() == [0, 1, 2]
     np.testing.assert_array_equal(mine["value"], correlation)
@@ -418,6 +426,11 @@ def test_series(made):
     made.train(cell, failure="no", model="other")
     made.score(cell, "si")
     frame = made.tables().series()
+    failed, frame = frame[frame["status"] != "ok"], frame[frame["status"] == "ok"]
+    assert failed[["model", "series"]].to_numpy().tolist() == [
+        ["other", "training_loss"],
+        ["other", "validation_accuracy"],
+    ]
     points = [tuple(row) for row in frame[["series", "x", "value"]].to_numpy()]
     assert points == [
         ("training_loss", 1, 1.5),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from glitchmark.chunks import Workflow
 from glitchmark.errors import CellError, UserError
@@ -101,8 +102,9 @@ def report(run: Workflow, samples: list[str], k: int, estimator: str | None, fil
     rows, columns = _positions(samples, training), _positions(samples, validation)
     factors, build = Factors.from_arrays(train.arrays), partial(method.plugin.function, **method.params)
     try:
-        of_training = explain_training(build, factors, rows, k)
-        of_validation = explain_validation(build, factors, columns, k)
+        with threadpool_limits(1):  # as in the influence pass
+            of_training = explain_training(build, factors, rows, k)
+            of_validation = explain_validation(build, factors, columns, k)
     except CellError as error:
         raise UserError(f"{_name(cell)}: estimator '{method.id}': {error}.") from error
     parts = [f"run '{run.config['run']}', {_name(cell)}, estimator {method.id}{note}"]

@@ -1,5 +1,6 @@
 """Checks that plug-ins make of their own parameters; what they raise fails the cell with one sentence."""
 
+import math
 from collections.abc import Sequence
 
 from glitchmark.errors import CellError
@@ -13,14 +14,23 @@ def one_of(value: str, name: str, allowed: Sequence[str]) -> str:
 
 
 def positive(value: float, name: str) -> float:
-    """``value`` if it is a number greater than zero, else CellError."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise CellError(f"{name}: {value!r} must be a number greater than 0")
+    """``value`` if it is a finite number greater than zero, else CellError."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise CellError(f"{name}: {value!r} must be a finite number greater than 0")
     return value
 
 
 def at_least_one(value: int, name: str) -> int:
     """``value`` if it is a whole number of at least 1, else CellError."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise CellError(f"{name}: {value!r} must be a whole number of at least 1")
+    return _whole(value, name, 1)
+
+
+def seed_number(value: int, name: str = "seed") -> int:
+    """``value`` if it is a whole number of at least 0, else CellError."""
+    return _whole(value, name, 0)
+
+
+def _whole(value: int, name: str, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise CellError(f"{name}: {value!r} must be a whole number of at least {least}")
     return value

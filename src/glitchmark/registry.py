@@ -69,6 +69,21 @@ class Plugin:
         for key, default in self.parameters.items():
             if default is inspect.Parameter.empty and key not in given:
                 raise UserError(f"{where}: {self.kind} '{self.name}' needs the key '{key}'; add it to its entry.")
+            if key in given and not _like(given[key], default):
+                raise UserError(
+                    f"{where}.{key}: {given[key]!r} must be {TYPES[type(default)]}, as its default {default!r} of "
+                    f"{self.kind} '{self.name}' is."
+                )
+
+
+TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", tuple: "a list"}
+
+
+def _like(value: Any, default: Any) -> bool:
+    """Whether a config's value is of the type of a parameter's default; any is where the default tells none."""
+    kinds = {bool: bool, int: int, float: int | float, str: str, tuple: list | tuple}
+    kind = kinds.get(type(default), object)
+    return isinstance(value, kind) and (isinstance(default, bool) or kind is object or not isinstance(value, bool))
 
 
 def plugin(kind: str, name: str, /, **info: Any) -> Callable[[Callable], Callable]:

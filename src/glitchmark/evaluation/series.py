@@ -5,12 +5,14 @@ mean over ("clean", "mislabeled", "anomalous"), "" where it is about none.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from glitchmark.influence.dynamics import Dynamics
 from glitchmark.signals._cancellation import cancellation_by_signal
+from glitchmark.signals._series import SERIES as SIGNALS
+from glitchmark.signals._series import series
 from glitchmark.store import Entry
 
 
@@ -27,21 +29,17 @@ def influence_by_epoch(entry: Entry, kind: np.ndarray) -> Iterator[dict[str, Any
     """Mean SI, MI and AAI of a kind of samples at each checkpoint alone, and how much of each signal cancels over
     validation samples and checkpoints (x: 0)."""
     dynamics = Dynamics(**entry.arrays)
-    by_epoch = {
-        "si": dynamics.self_influence,
-        "mi": (dynamics.pos + dynamics.neg).sum(axis=2),
-        "aai": (dynamics.pos - dynamics.neg).sum(axis=2) / dynamics.n_validation,
-    }
+    by_epoch = {signal: series(dynamics, signal) for signal in SIGNALS}
     cancelled = cancellation_by_signal(dynamics)
     for group in ("", "mislabeled", "anomalous"):
         members = kind == group
         if members.any():
-            name = group or "clean"
+            shown = group or "clean"
             for signal, values in by_epoch.items():
                 for epoch, value in zip(entry.info["epochs"], values[:, members].mean(axis=1), strict=True):
-                    yield _row(f"{signal}_by_epoch", epoch, value, name)
+                    yield _row(f"{signal}_by_epoch", epoch, value, shown)
             for signal, index in cancelled.items():
-                yield _row(f"{signal}_cancellation", 0, index[members].mean(), name)
+                yield _row(f"{signal}_cancellation", 0, index[members].mean(), shown)
 
 
 def agreement(entry: Entry, kind: np.ndarray) -> Iterator[dict[str, Any]]:
@@ -50,13 +48,23 @@ def agreement(entry: Entry, kind: np.ndarray) -> Iterator[dict[str, Any]]:
         yield _row("agreement", j, value)
 
 
-def _row(series: str, x: float, value: float, group: str = "") -> dict[str, Any]:
-    return {"class": group, "series": series, "x": float(x), "value": float(value)}
+def _row(name: str, x: float, value: float, group: str = "") -> dict[str, Any]:
+    return {"class": group, "series": name, "x": float(x), "value": float(value)}
+
+
+class Series(NamedTuple):
+    """rows: of an entry and the kind of each sample. names: the series that are missing where the entry failed."""
+
+    rows: Callable[[Entry, np.ndarray], Iterator[dict[str, Any]]]
+    names: tuple[str, ...]
 
 
 # by the stage that leaves the entry
-SERIES: dict[str, Callable[[Entry, np.ndarray], Iterator[dict[str, Any]]]] = {
-    "train": training_curves,
-    "dynamics": influence_by_epoch,
-    "agreement": agreement,
+SERIES = {
+    "train": Series(training_curves, ("training_loss", "validation_accuracy")),
+    "dynamics": Series(
+        influence_by_epoch,
+        (*(f"{s}_by_epoch" for s in SIGNALS), *(f"{s}_cancellation" for s in ("si", "mi", "aai", "gd_class"))),
+    ),
+    "agreement": Series(agreement, ("agreement",)),
 }

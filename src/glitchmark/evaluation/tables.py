@@ -95,11 +95,15 @@ class Tables:
         """series.parquet: what has an axis of its own (see evaluation.series)."""
         rows = []
         for m in self.measurements:
-            entry = self.store.open(m["key"])
-            if m["stage"] in SERIES and entry.failure is None:
-                cell = {column: m["labels"][column] for column in CELL}
-                rows += [cell | row for row in SERIES[m["stage"]](entry, self._truth_of(m).kind)]
-        return pd.DataFrame(rows, columns=[*CELL, "class", "series", "x", "value"])
+            if m["stage"] not in SERIES:
+                continue
+            entry, (of_entry, names) = self.store.open(m["key"]), SERIES[m["stage"]]
+            cell = {column: m["labels"][column] for column in CELL} | {"status": _status(entry)}
+            if entry.failure is None:
+                rows += [cell | row for row in of_entry(entry, self._truth_of(m).kind)]
+            else:
+                rows += [cell | {"class": "", "series": name, "x": np.nan, "value": np.nan} for name in names]
+        return pd.DataFrame(rows, columns=[*CELL, "class", "series", "x", "value", "status"])
 
     def costs(self) -> pd.DataFrame:
         """costs.parquet: seconds, CPU seconds and peak memory of every node; where a table names it, with its cell."""

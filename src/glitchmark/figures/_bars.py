@@ -27,6 +27,11 @@ LABELS = {
 }  # fmt: skip
 KINDS = {"clean": "#0072B2", "mislabeled": "#D55E00", "anomalous": "#009E73"}
 WIDTH = 3.5  # inches, a column
+# columns that tell the cells of a figure apart
+CELL = (
+    "dataset", "model", "estimator", "glitch", "ratio", "validation_ratio", "subset", "seed", "method", "variant",
+    "metric", "status",
+)  # fmt: skip
 
 
 def grouped_bars(
@@ -98,13 +103,14 @@ def palette_of(methods: list[str]) -> dict[str, str]:
 
 
 def failures_note(rows: pd.DataFrame) -> str:
-    """What to write below a figure whose cells did not all succeed; "" if they did. Series have no status."""
-    if "status" not in rows:
-        return ""
+    """What to write below a figure whose cells did not all succeed; "" if they did."""
+    # a series has many rows a cell
+    rows = rows.drop_duplicates([column for column in CELL if column in rows])
     failed = rows[rows["status"].str.startswith("failed")]
     if failed.empty:
         return ""
-    names = failed["dataset"] + "/" + failed["model"] + "/" + failed["method"] + " seed " + failed["seed"].astype(str)
+    what = failed["method"].where(failed["method"] != "", failed["estimator"])
+    names = failed["dataset"] + "/" + failed["model"] + "/" + what + " seed " + failed["seed"].astype(str)
     shown = ", ".join(names.iloc[:3]) + (", ..." if len(names) > 3 else "")
     return f"{len(failed)} of {len(rows)} cells failed and are left out: {shown}"
 

@@ -1,6 +1,7 @@
 """Rows of small panels with lines, in the style of the bars."""
 
 import itertools
+import textwrap
 
 import matplotlib
 
@@ -53,6 +54,12 @@ def label(axes: list[Axes], x: str, y: str) -> None:
     for panel in axes:
         panel.set_xlabel(x, fontsize=8)
         panel.set_ylabel(y if panel is axes[0] else "", fontsize=8)
+
+
+def note_failures(figure: Figure, note: str) -> None:
+    """Write below the panels which cells failed, if any."""
+    if note:
+        figure.supxlabel("\n".join(textwrap.wrap(note, 140)), fontsize=6, color="#A00000")
 
 
 def legend(figure: Figure, palette: dict[str, str], labels: dict[str, str], styles: tuple = ("-",)) -> None:

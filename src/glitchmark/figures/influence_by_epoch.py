@@ -31,14 +31,15 @@ def influence_by_epoch(
     from matplotlib.ticker import MaxNLocator
 
     from glitchmark.evaluation.selection import of_first_estimator
-    from glitchmark.figures._bars import KINDS, LABELS  # over a second to import
-    from glitchmark.figures._lines import empty, label, legend, lines, panels
+    from glitchmark.figures._bars import KINDS, LABELS, failures_note  # over a second to import
+    from glitchmark.figures._lines import empty, label, legend, lines, note_failures, panels
 
     rows = series[series["series"].isin([f"{name}_by_epoch" for name in signals])]
     rows = of_first_estimator(rows[(rows["glitch"] == glitch) & (rows["modality"] == modality)])
+    note, rows = failures_note(rows), rows.dropna(subset="value")
     if rows.empty:
         what = f"{modality} data sets with the glitch '{glitch}' and a signal that reads dynamics, e.g. cancellation"
-        return empty(f"not run: {what}")
+        return empty(note or f"not run: {what}")
     largest = (
         rows["value"].abs().groupby([rows[c] for c in ("dataset", "model", "ratio", "seed", "series")]).transform("max")
     )
@@ -49,5 +50,6 @@ def influence_by_epoch(
         lines(panel, rows[rows["series"] == f"{name}_by_epoch"], "class", KINDS)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     label(axes, "epoch", "relative to the largest")
+    note_failures(drawn, note)
     legend(drawn, {kind: colour for kind, colour in KINDS.items() if kind in set(rows["class"])}, {})
     return drawn

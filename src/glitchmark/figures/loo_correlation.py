@@ -26,27 +26,28 @@ def loo_correlation(series: pd.DataFrame, *, glitch: str = "uniform") -> Figure:
     """
     import seaborn as sns  # over a second to import
 
-    from glitchmark.figures._lines import empty, label, legend, panels
+    from glitchmark.figures._bars import failures_note
+    from glitchmark.figures._lines import empty, label, legend, note_failures, panels
 
-    rows = series[(series["series"] == "agreement") & (series["glitch"] == glitch)].dropna(subset="value")
+    rows = series[(series["series"] == "agreement") & (series["glitch"] == glitch)]
+    note, rows = failures_note(rows), rows.dropna(subset="value")
     if rows.empty:
-        return empty(f"not run: a 'reference' in the config, such as loo, with the glitch '{glitch}'")
-    datasets, estimators = list(rows["dataset"].unique()), list(rows["estimator"].unique())
+        return empty(note or f"not run: a 'reference' in the config, such as loo, with the glitch '{glitch}'")
+    # what there are several of for a data set is named besides
+    parts = {"model": "{}".format, "ratio": "{:g}".format}
+    several = [name for name in parts if rows.groupby("dataset")[name].nunique().max() > 1]
+    rows = rows.assign(panel=rows["dataset"].str.cat([rows[name].map(parts[name]) for name in several], sep=", "))
+    names, estimators = list(rows["panel"].unique()), list(rows["estimator"].unique())
     palette = dict(zip(estimators, sns.color_palette("colorblind", len(estimators)).as_hex(), strict=True))
-    drawn, axes = panels(datasets)
-    for panel, dataset in zip(axes, datasets, strict=True):
-        for i, name in enumerate(estimators):
-            mine = rows[(rows["dataset"] == dataset) & (rows["estimator"] == name)]
+    drawn, axes = panels(names)
+    for panel, name in zip(axes, names, strict=True):
+        for i, estimator in enumerate(estimators):
+            mine = rows[(rows["panel"] == name) & (rows["estimator"] == estimator)]
             # curves may coincide: their styles differ, and those below are wider
-            sns.ecdfplot(
-                mine,
-                x="value",
-                color=palette[name],
-                linestyle=STYLES[i % len(STYLES)],
-                ax=panel,
-                linewidth=2.4 - 1.4 * i / len(estimators),
-            )
+            style, width = STYLES[i % len(STYLES)], 2.4 - 1.4 * i / len(estimators)
+            sns.ecdfplot(mine, x="value", color=palette[estimator], linestyle=style, ax=panel, linewidth=width)
         panel.set_xlim(min(0, rows["value"].min()), 1)
     label(axes, "Spearman correlation", "share of samples")
+    note_failures(drawn, note)
     legend(drawn, palette, {}, STYLES)
     return drawn

@@ -112,12 +112,15 @@ class Influence:
         return _counterfactual(self._sums.pcf_pos).T
 
     def matrix(self) -> np.ndarray:
-        """The whole influence matrix, float32 (n, m'): m' validation samples count. It needs 4 n m' bytes."""
+        """The whole influence matrix, float32 (n, m'): m' validation samples count. It needs 8 n m' bytes."""
+        from threadpoolctl import threadpool_limits
+
         from glitchmark.influence.engine import blocks
 
         factors = self.factors.with_validation(self.validation)
-        built = self._read("build")(factors)
-        return np.concatenate([rows.matrix() for _, _, rows in blocks(built, factors.n_train, factors.n_val)])
+        with threadpool_limits(1):  # as in the engine
+            built = self._read("build")(factors)
+            return np.concatenate([rows.matrix() for _, _, rows in blocks(built, factors.n_train, factors.n_val)])
 
     def with_clean_per_class(self, per_class: int | None) -> Influence:
         """The same with at most so many validation samples of each class, drawn by the seed; None for all."""
@@ -138,7 +141,8 @@ class Influence:
 
     def _read(self, name: str) -> Any:
         if name not in self._readers:
-            raise CellError(f"the signal reads '{name}', which its reads=... does not cover; see signals.READS")
+            needed = "dynamics" if name == "dynamics" else "influence"
+            raise CellError(f'the signal reads {needed}, but declares less; add reads="{needed}" to its decorator')
         return self._readers[name]()
 
 

@@ -8,10 +8,10 @@ from glitchmark.scores import Scores, check_targets
 
 __all__ = ["Influence", "Scores", "signal"]
 
-# What a signal may declare that it reads; what it does not read does not make it run again.
+# What a signal may declare that it reads, and for what of it there is a score each
 READS = {
     "influence": "class sums, self-influence, factors and matrix, once for each estimator and validation subset",
-    "dynamics": "influence at each checkpoint besides, once for each estimator",
+    "dynamics": "influence at each checkpoint besides, which is on all validation samples in every subset",
     "factors": "features, logits and labels of training and validation samples, once for each validation subset",
     "training": "features, logits and labels of the training samples alone",
 }

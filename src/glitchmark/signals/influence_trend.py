@@ -13,7 +13,7 @@ from glitchmark.signals._series import series
     reference="training dynamics of Myrtakis et al., arXiv 2506.11584; least-squares slope",
 )
 def influence_trend(influence: Influence, *, of: str = "mi") -> np.ndarray:
-    """Least-squares slope over the checkpoints of a sample's MI, AAI or SI; rising is suspicious.
+    """Least-squares slope, a checkpoint, of a sample's MI, AAI or SI; rising is suspicious.
 
     All three are positive for a clean sample at first and fall towards zero as it is learnt. A mislabeled sample is
     not learnt, so that its SI and AAI stay, and its MI comes from below zero. Where training goes on until validation
@@ -23,4 +23,4 @@ def influence_trend(influence: Influence, *, of: str = "mi") -> np.ndarray:
     """
     values = series(influence.dynamics, of)
     steps = np.arange(len(values)) - (len(values) - 1) / 2
-    return steps @ values / max(1, steps @ steps)
+    return steps @ values / (steps @ steps if len(values) > 1 else 1)

@@ -48,7 +48,7 @@ def _with_factors(spec, inputs, seed):
 
 
 def _with_training(spec, inputs, seed):
-    """The factors without the validation samples, which so cannot be read."""
+    """The factors with no validation samples: what they would add is in no key."""
     factors = Factors.from_arrays(inputs["train"].arrays)
     yield Influence.from_factors(factors.with_validation(np.zeros(factors.n_val, bool)), None, None, seed)
 

@@ -35,7 +35,7 @@ class GradCos(GradientProducts):
     def self_influence(self) -> np.ndarray:
         """1, or under the partial form |g_i|; 0 for a zero gradient. float64 (n,)."""
         squares = super().self_influence()
-        return np.sqrt(squares) if self.normalise == "targets" else squares
+        return np.sqrt(squares) if self.normalise == "targets" else (squares > 0).astype(np.float64)
 
     def _unit(self, errors: np.ndarray, features: np.ndarray) -> np.ndarray:
         """errors (1, k, C) scaled so that the gradients have length 1; zero stays zero."""

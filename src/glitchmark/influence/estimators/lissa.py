@@ -8,7 +8,7 @@ from glitchmark.influence.estimators import estimator
 from glitchmark.influence.estimators._curvature import hessian_product
 from glitchmark.influence.estimators._preconditioned import Preconditioned
 from glitchmark.influence.factors import Factors
-from glitchmark.parameters import at_least_one, positive
+from glitchmark.parameters import at_least_one, positive, seed_number
 
 
 @estimator("lissa", reference="Agarwal et al., JMLR 2017; Koh & Liang, ICML 2017, section 3")
@@ -41,7 +41,7 @@ class Lissa(Preconditioned):
         super().__init__(factors, bias)
         if positive(damping, "damping") >= 1:
             raise CellError(f"damping: {damping!r} must be smaller than 1; the ridge of lissa is damping times scale")
-        self.damping, self.seed = damping, seed
+        self.damping, self.seed = damping, seed_number(seed)
         self.depth, self.repeats = at_least_one(depth, "depth"), at_least_one(repeats, "repeats")
         self.batch_size = at_least_one(batch_size, "batch_size")
         largest = np.square(self.features, dtype=np.float64).sum(axis=1).max() / 2

@@ -8,7 +8,7 @@ from glitchmark.errors import CellError
 from glitchmark.influence.estimators import estimator
 from glitchmark.influence.estimators._preconditioned import Preconditioned, chunks, outer
 from glitchmark.influence.factors import Factors
-from glitchmark.parameters import at_least_one, positive
+from glitchmark.parameters import at_least_one, positive, seed_number
 
 
 @estimator("trak_like", reference="Park et al., ICML 2023, section 3, with one model and its last layer alone")
@@ -44,7 +44,7 @@ class TrakLike(Preconditioned):
             )
         self.projection = None
         if projected < self.n_parameters:
-            rng = np.random.default_rng(seed)
+            rng = np.random.default_rng(seed_number(seed))
             self.projection = rng.standard_normal((self.n_parameters, projected)) / np.sqrt(projected)
         gram = np.zeros((projected, projected))
         directions = self.target_directions(self.factors.logits_train[0], self.factors.labels_train)

@@ -311,7 +311,8 @@ def test_an_estimator_is_one_file_and_signals_read_what_they_declare(copy):
     }
     metrics = pd.read_parquet(copy.results / "metrics.parquet")
     for name, (_, _, reader) in undeclared.items():
-        sentence = f"the signal reads '{reader}', which its reads=... does not cover; see signals.READS"
+        needed = "dynamics" if reader == "dynamics" else "influence"
+        sentence = f'the signal reads {needed}, but declares less; add reads="{needed}" to its decorator'
         assert {r["failure"] for r in failed if r["spec"]["signal"]["name"] == name} == {sentence}
         assert set(of(metrics, method=name)["status"]) == {f"failed: {sentence}"}
     assert of(metrics, method="loss")["status"].eq("ok").all()

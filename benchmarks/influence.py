@@ -121,12 +121,14 @@ def frozen(threads: int) -> list[Row]:
         lambda: factors.features_train[0] @ factors.features_val[0].T,
     )
     # last, since it brings another thread pool with it
-    captum, batch_size = captum_at_its_best(factors, heads, threads)
+    captum, batch_size = captum_at_its_best(factors, heads, threads, sliced=False)
+    sliced, slice_size = captum_at_its_best(factors, heads, threads, sliced=True)
     bare = partial(TracIn, bias=False)
-    captums, same, more = by_turns(
+    captums, fastest, same, more = by_turns(
         threads,
         7,
         captum,
+        sliced,
         partial(class_sums, bare, factors, counterfactual=False, threads=threads),
         partial(class_sums, bare, factors, threads=threads),
     )
@@ -137,8 +139,10 @@ def frozen(threads: int) -> list[Row]:
         against("  with self-influence and the 8 signals", everything, kernels),
         against("  self-influence alone", own, kernels),
         against("  8 signals alone", signals, kernels),
-        faster(f"Captum's matrix (batches of {batch_size}) / class sums of the same matrix", captums, same, 8),
-        faster("  / class sums with the counterfactual ones, which Captum leaves out", captums, more),
+        faster(f"Captum on a data set (batch_size={batch_size}) / class sums of the same matrix", captums, same, 8),
+        faster("  / with counterfactual class sums, which Captum has none of", captums, more),
+        faster(f"Captum on ready-made batches (of {slice_size}) / class sums of the same matrix", fastest, same),
+        faster("  / with counterfactual class sums, which Captum has none of", fastest, more),
         Row("largest difference from Captum's matrix, relative", f"{error:.1e}", ratio=error, target=1e-4),
     ]
 
@@ -316,10 +320,11 @@ def of_subset(factors: Factors, subset: np.ndarray, sums: Sums) -> Influence:
     return Influence(factors.labels_train, factors.n_classes, subset, 0, {"sums": lambda: sums})
 
 
-def captum_at_its_best(factors: Factors, heads: list, threads: int) -> tuple[Callable, int]:
+def captum_at_its_best(factors: Factors, heads: list, threads: int, sliced: bool) -> tuple[Callable, int]:
     """Captum's TracInCPFast, which makes a matrix (m, n), at its best batch size, and that size.
 
-    Its model is the last layer on given features, the checkpoints are in memory, and its batches are slices.
+    Its model is the last layer on given features, and the checkpoints are in memory. It is given a data set and
+    batch_size, as its documentation does, or if ``sliced`` a loader whose batches are slices of the arrays.
     """
     import torch
     from captum.influence import TracInCPFast
@@ -341,10 +346,12 @@ def captum_at_its_best(factors: Factors, heads: list, threads: int) -> tuple[Cal
     val = tuple(map(torch.from_numpy, (factors.features_val[0], factors.labels_val)))
 
     def influence(batch_size: int) -> torch.Tensor:
-        # the sampler asks for a whole batch at once; a data set of single samples would be slower
+        loss = torch.nn.CrossEntropyLoss(reduction="sum")
+        if not sliced:
+            return TracInCPFast(model, fc, train, states, load, loss, batch_size=batch_size).influence(val)
+        # the sampler asks for a whole batch at once
         batches = DataLoader(train, None, sampler=BatchSampler(SequentialSampler(train), batch_size, False))
-        captums = TracInCPFast(model, fc, batches, states, load, torch.nn.CrossEntropyLoss(reduction="sum"))
-        return captums.influence(val)
+        return TracInCPFast(model, fc, batches, states, load, loss).influence(val)
 
     sizes = (500, 1000, 2000, 5000)
     times = dict(zip(sizes, by_turns(threads, 3, *(partial(influence, size) for size in sizes)), strict=True))

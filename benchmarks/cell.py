@@ -1,9 +1,9 @@
-"""One cell on real images, through the real stages: training, factors, influence and all signals.
+"""One cell on real images, through the real stages: training, factors, influence and the KDD 2025 signals.
 
     python benchmarks/cell.py --data-dir DIR --weights-dir DIR
 
 Runs config/local-files.yaml cut down to MNIST, ResNet-20, uniform noise, 6000 samples and one seed, in a folder of its
-own, and prints wall times with process start: of the cell's own jobs (features, training, influence and every signal,
+own, and prints wall times with process start: of the cell's own jobs (features, training, influence and nine signals,
 one after another, on two threads), and of the whole workflow (loading, tables and figures as well). The other side is
 the same cell trained through the network as the published code does it: every epoch passes all images through the
 frozen layers again, for training and for the factors of its checkpoint. The ratio of the two is printed.
@@ -54,6 +54,7 @@ def measure(data_dir: Path, weights_dir: Path) -> dict[str, float]:
             "datasets": [{"name": "mnist", "loader": "npz", "file": "mnist.npz", "split": "test"}],
             "training": [],
             "glitches": [{"name": "uniform", "ratio": 0.1}],
+            "signals": ["si", "mi", "neg_mi", "aai", "gd_class", "cnci", "pcid", "cfrank", "loss"],
             "detectors": [],
         }
         config = Path(folder) / "cell.yaml"

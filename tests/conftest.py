@@ -35,6 +35,12 @@ def random_factors(seed: int, *, n=40, m=25, d=6, classes=4, checkpoints=3, froz
     )
 
 
+@pytest.fixture(autouse=True)
+def _sys_path_of_its_own(monkeypatch):
+    """A plug-in file's folder stays on sys.path, as a job wants it; a test's must not reach the next one."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+
 @dataclass
 class Project:
     """Runs of the real workflow with results in a temporary folder, and this project's code."""

@@ -116,6 +116,11 @@ def _finite(x: np.ndarray) -> bool:
         return all(np.isfinite(part.sum(dtype=np.float64)) for part in x)
 
 
+def augmented(features: np.ndarray) -> np.ndarray:
+    """[feature, 1]: (k, d) -> (k, d + 1), of the same dtype; the bias's share of a gradient's second factor."""
+    return np.pad(features, ((0, 0), (0, 1)), constant_values=1)
+
+
 def residuals(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """softmax(logits) - onehot(labels), the loss's gradient with respect to the logits.
 

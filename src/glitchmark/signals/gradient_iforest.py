@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from glitchmark.influence.factors import Factors, residuals
+from glitchmark.influence.factors import Factors, augmented, residuals
 from glitchmark.parameters import at_least_one
 from glitchmark.signals import Influence, signal
 
@@ -40,5 +40,5 @@ def _projected(last: Factors, dimensions: int, seed: int) -> np.ndarray:
 def _gradients(last: Factors, rows: slice) -> np.ndarray:
     """residual outer [feature, 1] of some training samples, float32 (k, C (d + 1))."""
     errors = residuals(last.logits_train[0, rows], last.labels_train[rows])
-    features = np.pad(last.features_train[0, rows], ((0, 0), (0, 1)), constant_values=1)
+    features = augmented(last.features_train[0, rows])
     return (errors[:, :, None] * features[:, None, :]).reshape(len(errors), -1)

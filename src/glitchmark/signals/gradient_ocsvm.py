@@ -3,7 +3,7 @@
 import numpy as np
 
 from glitchmark.errors import CellError
-from glitchmark.influence.factors import residuals
+from glitchmark.influence.factors import augmented, residuals
 from glitchmark.signals import Influence, signal
 
 CHUNK = 1024  # training samples whose kernel is in memory at once
@@ -40,8 +40,7 @@ def gradient_ocsvm(influence: Influence, *, nu: float = 0.5) -> np.ndarray:
 
 def _factorised(features: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """[feature, 1] and residual, float64 (k, d + 1) and (k, C): their outer product is the gradient."""
-    augmented = np.pad(features.astype(np.float64), ((0, 0), (0, 1)), constant_values=1)
-    return augmented, residuals(logits, labels).astype(np.float64)
+    return augmented(features.astype(np.float64)), residuals(logits, labels).astype(np.float64)
 
 
 def _inner(left: tuple[np.ndarray, np.ndarray], right: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from glitchmark.errors import CellError
 from glitchmark.influence.estimators import EVERY, Rows
-from glitchmark.influence.factors import Factors, residuals
+from glitchmark.influence.factors import Factors, augmented, residuals
 
 ELEMENTS = 1 << 24  # of a temporary array: 128 MB in double precision
 LARGEST_EXPLICIT = 8192  # parameters up to which an explicit preconditioner is kept: 512 MB
@@ -102,7 +102,7 @@ class Preconditioned:
 
     def _augmented(self, features: np.ndarray) -> np.ndarray:
         """[feature, 1], or the feature alone without bias: float32 (k, D)."""
-        return np.pad(features, ((0, 0), (0, 1)), constant_values=1) if self.bias else features
+        return augmented(features) if self.bias else features
 
 
 def outer(directions: np.ndarray, features: np.ndarray) -> np.ndarray:

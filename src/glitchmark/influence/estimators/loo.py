@@ -6,7 +6,7 @@ from glitchmark.errors import CellError
 from glitchmark.influence.estimators import Rows, estimator
 from glitchmark.influence.estimators._preconditioned import chunks
 from glitchmark.influence.estimators._softmax_regression import SoftmaxRegression, newton_step
-from glitchmark.influence.factors import Factors, cross_entropy
+from glitchmark.influence.factors import Factors, augmented, cross_entropy
 from glitchmark.parameters import at_least_one, positive
 
 STEPS = 30  # with the factor of the full problem, before a fit gets its own
@@ -34,7 +34,9 @@ class LeaveOneOut:
         max_samples: int = 5000,
     ):
         last = factors.at(-1)
-        self.features, self.targets = (_augmented(f[0]) for f in (last.features_train, last.features_val))
+        self.features, self.targets = (
+            augmented(f[0].astype(np.float64)) for f in (last.features_train, last.features_val)
+        )
         n, size = len(self.features), last.n_classes * self.features.shape[1]
         if n > at_least_one(max_samples, "max_samples") or size > at_least_one(max_parameters, "max_parameters"):
             raise CellError(
@@ -85,8 +87,3 @@ class LeaveOneOut:
         for k in left:
             weights[k] = self.problem.fit(whole, samples[k])
         return weights
-
-
-def _augmented(features: np.ndarray) -> np.ndarray:
-    """[feature, 1], float64 (k, D)."""
-    return np.pad(features.astype(np.float64), ((0, 0), (0, 1)), constant_values=1)

@@ -18,6 +18,8 @@ rule all:
             for kind in ("pdf", "png")
         ],
         TABLES,
+        SHEETS,
+        samples=run.manifest("samples", "samples"),
         manifest=run.manifest("evaluate", "tables"),
     message:
         "Checking that no cell failed"

@@ -52,7 +52,7 @@ class Workflow:
         self.plan = Plan(self.grid)
         chunks = self._cell_chunks()
         tables = self._table_chunk(chunks)
-        chunks += [tables, *self._figure_chunks(tables)]
+        chunks += [self._samples_chunk(chunks), tables, *self._figure_chunks(tables)]
         self.chunks = {(chunk.stage, chunk.name): chunk for chunk in chunks}
 
     def manifest(self, stage: str, name: str) -> str:
@@ -95,7 +95,8 @@ class Workflow:
                 path.unlink()
                 stale = True
         if stale:
-            Path(self.manifest("evaluate", "tables")).unlink(missing_ok=True)
+            for chunk in (("samples", "samples"), ("evaluate", "tables")):
+                Path(self.manifest(*chunk)).unlink(missing_ok=True)
 
     def missing(self) -> int:
         """How many of the run's results the store lacks."""
@@ -114,7 +115,7 @@ class Workflow:
         there = self.store.keys()
         done = {
             chunk: Path(self.manifest(*chunk)).is_file()
-            if chunk[0] in ("evaluate", "figure")
+            if chunk[0] in ("samples", "evaluate", "figure")
             else there.issuperset(self.chunks[chunk].order["identity"])
             for chunk in self.chunks
         }
@@ -144,6 +145,25 @@ class Workflow:
             upstream = sorted({home[key] for node in nodes for key in node.inputs.values()})
             chunks.append(Chunk(stage, name, order, tuple(upstream)))
         return chunks
+
+    def _samples_chunk(self, cells: list[Chunk]) -> Chunk:
+        """Class counts, and for images a contact sheet of each glitch in the first seed."""
+        shown, folder = [], self.figures / "samples"
+        for cell in self.plan.injections():
+            stem = f"{folder}/{cell['dataset']}-{cell['glitch']}-{cell['ratio']:g}"
+            wanted = cell["modality"] == "image" and cell["seed"] == self.config["seeds"][0]
+            shown.append(cell | {"sheets": [f"{stem}.pdf", f"{stem}.png"] if wanted else []})
+        order = {
+            "stage": "samples",
+            "chunk": "samples",
+            "identity": [shown, code("glitchmark.samples.__main__")],
+            "store": str(self.store.folder),
+            "folder": str(folder),
+            "cells": shown,
+            "counts": str(self.folder / "class_counts.csv"),
+        }
+        upstream = tuple((c.stage, c.name) for c in cells if c.stage in ("pool", "subset", "inject"))
+        return Chunk("samples", "samples", order, upstream)
 
     def _table_chunk(self, cells: list[Chunk]) -> Chunk:
         settings = {"validation": self.config["validation"], "ranking": self.grid.ranking}

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from glitchmark.datasets import Description
+from glitchmark.datasets._splits import Split
+from glitchmark.glitches import ANOMALOUS
 from glitchmark.registry import Plugin
 
 SETTINGS = ("epochs", "learning_rate", "batch_size")
@@ -18,13 +20,14 @@ class Dataset:
     params: dict[str, Any]
     paths: dict[str, str]
     description: Description
-    subset: int | float
+    split: Split
     anomaly_source: str
 
 
 @dataclass(frozen=True)
 class Model:
-    """weights: path of a file, or ""; weights_digest: of its content. input_size: pixels a side; None as they are."""
+    """weights: path of a file, or ""; weights_digest: of its content. input_size: pixels a side; None as they are.
+    datasets: ids of those it is trained on; () for all of its modality."""
 
     id: str
     plugin: Plugin
@@ -33,6 +36,7 @@ class Model:
     weights: str
     weights_digest: str
     input_size: int | None
+    datasets: tuple[str, ...]
     settings: dict[str, Any]
 
 
@@ -91,9 +95,21 @@ class Glitch:
         """Whether it breaks nothing, so that no truth is known."""
         return not any(part.plugin.info["kind"] for part in self.parts)
 
+    @property
+    def changes_inputs(self) -> bool:
+        """Whether any part makes or changes inputs, not labels alone."""
+        return any(part.plugin.info["kind"] == ANOMALOUS for part in self.parts)
+
+    @property
+    def is_human(self) -> bool:
+        """Whether it is the labels that people gave."""
+        return any(part.plugin.info["annotated"] for part in self.parts)
+
     def applies_to(self, dataset: Dataset) -> bool:
-        """Whether every part can be applied to the data set's modality."""
-        return all(dataset.description.modality in part.plugin.info["modalities"] for part in self.parts)
+        """Whether every part can be applied to the data set's modality; a data set with labels that people gave brings
+        its own glitches, and gets no others."""
+        fits = all(dataset.description.modality in part.plugin.info["modalities"] for part in self.parts)
+        return fits and self.is_human == dataset.description.human_noise
 
 
 @dataclass(frozen=True)
@@ -133,5 +149,8 @@ class Grid:
     def pairs(self) -> list[tuple[Dataset, Model]]:
         """Data sets with the models of their modality."""
         return [
-            (d, m) for d in self.datasets for m in self.models if m.plugin.info["modality"] == d.description.modality
+            (d, m)
+            for d in self.datasets
+            for m in self.models
+            if m.plugin.info["modality"] == d.description.modality and d.id in (m.datasets or (d.id,))
         ]

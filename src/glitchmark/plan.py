@@ -6,7 +6,7 @@ and the keys of its inputs. All of it is known before anything runs.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import version
@@ -19,8 +19,8 @@ from glitchmark.registry import Plugin
 
 Cell = tuple[Dataset, Model, Glitch, int]
 
-# the inputs of signals that read an estimator's influence, by what they declare
-INFLUENCE = {"influence": ("train", "influence"), "dynamics": ("train", "influence", "dynamics")}
+# what signals that read an estimator's influence get beside the factors, by what they declare
+INFLUENCE = {"influence": ("influence",), "dynamics": ("influence", "dynamics")}
 
 
 @dataclass(frozen=True)
@@ -90,54 +90,92 @@ class Plan:
                     if glitch.applies_to(dataset):
                         self._cell(dataset, model, glitch, seed)
 
+    def injections(self) -> list[dict[str, Any]]:
+        """Each data set with each glitch that applies to it and each seed: what it is called, and the keys of its pool,
+        subset and training data."""
+        return [
+            {
+                "dataset": dataset.id,
+                "modality": dataset.description.modality,
+                "glitch": glitch.id,
+                "ratio": glitch.ratio,
+                "seed": seed,
+                "pool": self._pool(dataset),
+                "subset": self._subset(dataset, seed),
+                "inject": self._inject(dataset, glitch, seed),
+            }
+            for dataset in self.grid.datasets
+            for glitch in self.grid.glitches
+            if glitch.applies_to(dataset)
+            for seed in self.config["seeds"]
+        ]
+
     def _cell(self, dataset: Dataset, model: Model, glitch: Glitch, seed: int) -> None:
         cell = (dataset, model, glitch, seed)
         train = self._fit("train", *cell)
         self._measure(train, *cell)
-        for estimator in self.grid.estimators:
-            self._influence(train, cell, estimator)
-        self._factor_signals(train, cell)
+        self._unvalidated(train, cell)
+        for noise in self.config["validation_noise"]:
+            self._validated(train, cell, noise)
         if self.grid.reference:
             self._agreement(train, cell, self.grid.reference)
         self._detectors(*cell)
 
-    def _influence(self, train: str, cell: Cell, estimator: Estimator) -> None:
+    def _unvalidated(self, train: str, cell: Cell) -> None:
+        """What reads no validation samples: influence on the training samples, signals of the training alone."""
+        for estimator in self.grid.estimators:
+            if estimator.against == "training":
+                self._estimator(train, cell, estimator, 0.0, [(0.0, 0)])
+        for method in self.grid.signals:
+            if method.plugin.info["reads"] == "training":
+                spec = self._drawn(cell[0], cell[3]) | {"signal": method.ref}
+                key = self._node("score", method.id, spec, {"train": train}, [method.plugin])
+                self._measure(key, *cell, method=method, rows=[(0.0, 0)])
+
+    def _validated(self, train: str, cell: Cell, noise: float) -> None:
+        """What reads validation samples, under one ratio of noise in their labels."""
+        for estimator in self.grid.estimators:
+            if estimator.against == "validation":
+                self._estimator(train, cell, estimator, noise, self._validation_rows())
+        for method in self.grid.signals:
+            if method.plugin.info["reads"] == "factors":
+                spec = self._drawn(cell[0], cell[3]) | {"signal": method.ref} | self._validation("validation")
+                inputs = self._read(train, cell, noise) | {"subset": self._subset(cell[0], cell[3])}
+                key = self._node("score", method.id, spec, inputs, [method.plugin])
+                rows = self._validation_rows()
+                self._measure(key, *cell, method=method, rows=rows, validation_noise=noise)
+
+    def _estimator(
+        self, train: str, cell: Cell, estimator: Estimator, noise: float, rows: list[tuple[float, int]]
+    ) -> None:
         """The class sums of an estimator, its influence by checkpoint if a signal reads it, and those signals."""
         dataset, model, _, seed = cell
-        drawn = self._drawn(dataset, seed)
-        rows = [(0.0, 0)] if estimator.against == "training" else self._validation_rows()
+        drawn, read = self._drawn(dataset, seed), self._read(train, cell, noise)
         group = f"{dataset.id}-{model.id}-{estimator.id}"
         spec = drawn | {"estimator": estimator.ref} | self._validation(estimator.against)
-        read = {"train": train, "subset": self._subset(dataset, seed)}
-        inputs = {"train": train, "influence": self._node("influence", group, spec, read, [estimator.plugin])}
+        sums = read | {"subset": self._subset(dataset, seed)}
+        inputs = read | {"influence": self._node("influence", group, spec, sums, [estimator.plugin])}
         if any(signal.plugin.info["reads"] == "dynamics" for signal in self.grid.signals):
             spec = drawn | {"estimator": estimator.ref}
-            inputs["dynamics"] = self._node("dynamics", group, spec, {"train": train}, [estimator.plugin])
-            self._measure(inputs["dynamics"], *cell, estimator=estimator.id)
+            inputs["dynamics"] = self._node("dynamics", group, spec, read, [estimator.plugin])
+            self._measure(inputs["dynamics"], *cell, estimator=estimator.id, validation_noise=noise)
         for method in self.grid.signals:
             names = INFLUENCE.get(method.plugin.info["reads"])
             if names:
                 spec = drawn | {"signal": method.ref, "estimator": estimator.ref}
-                read = {name: inputs[name] for name in names}
+                used = read | {name: inputs[name] for name in names}
                 plugins = [method.plugin, estimator.plugin]
-                key = self._node("score", f"{method.id}-{estimator.id}", spec, read, plugins)
-                self._measure(key, *cell, method=method, estimator=estimator.id, rows=rows)
+                key = self._node("score", f"{method.id}-{estimator.id}", spec, used, plugins)
+                self._measure(key, *cell, method=method, estimator=estimator.id, rows=rows, validation_noise=noise)
 
-    def _factor_signals(self, train: str, cell: Cell) -> None:
-        """The signals that read the factors and no influence, once for all estimators."""
+    def _read(self, train: str, cell: Cell, noise: float) -> dict[str, str]:
+        """The factors, and the labels of the validation samples where those are noisy."""
+        if not noise:
+            return {"train": train}
         dataset, _, _, seed = cell
-        for method in self.grid.signals:
-            spec = self._drawn(dataset, seed) | {"signal": method.ref}
-            if method.plugin.info["reads"] == "factors":
-                spec |= self._validation("validation")
-                inputs = {"train": train, "subset": self._subset(dataset, seed)}
-                rows = self._validation_rows()
-            elif method.plugin.info["reads"] == "training":
-                inputs, rows = {"train": train}, [(0.0, 0)]
-            else:
-                continue
-            key = self._node("score", method.id, spec, inputs, [method.plugin])
-            self._measure(key, *cell, method=method, rows=rows)
+        spec = self._drawn(dataset, seed) | {"validation_noise": noise}
+        inputs = {"pool": self._pool(dataset), "subset": self._subset(dataset, seed)}
+        return {"train": train, "validation": self._node("validation", dataset.id, spec, inputs, [])}
 
     def _agreement(self, train: str, cell: Cell, reference: Estimator) -> None:
         """How each estimator's influence correlates with that of the reference."""
@@ -173,8 +211,6 @@ class Plan:
             if (reads == ("inputs",)) != (model is None):
                 continue
             inputs = {"pool": self._pool(dataset), "inject": self._inject(dataset, glitch, seed)}
-            if "inputs" in reads and glitch.needs_anomaly_source:
-                inputs["anomaly_pool"] = self._pool(self.grid.pool(dataset.anomaly_source))
             if "features" in reads:
                 inputs["train"] = self._fit("train", dataset, model, glitch, seed)
             if "out_of_sample" in reads:
@@ -196,26 +232,20 @@ class Plan:
         }
         if model.trained != "all":
             inputs |= self._features(dataset, model, glitch, seed)
-        elif glitch.needs_anomaly_source:
-            inputs["anomaly_pool"] = self._pool(self.grid.pool(dataset.anomaly_source))
         paths = {"weights": model.weights} if model.weights else {}
         group = f"{dataset.id}-{model.id}"
         return self._node(stage, group, spec, inputs, [model.plugin], paths)
 
     def _features(self, dataset: Dataset, model: Model, glitch: Glitch, seed: int) -> dict[str, str]:
-        """What the frozen part computes from the subset's samples and, if there are any, the anomalies."""
+        """What the frozen part computes from the subset's samples, and from those that a glitch made or changed."""
         spec = self._model(dataset, model)
         paths, group = {"weights": model.weights}, f"{dataset.id}-{model.id}"
         pool, subset = self._pool(dataset), self._subset(dataset, seed)
         own = {"pool": pool, "subset": subset}
         nodes = {"features": self._node("features", group, spec, own, [model.plugin], paths)}
-        if glitch.needs_anomaly_source:
-            foreign = {
-                "pool": pool,
-                "anomaly_pool": self._pool(self.grid.pool(dataset.anomaly_source)),
-                "inject": self._inject(dataset, glitch, seed),
-            }
-            nodes["foreign_features"] = self._node("features", group, spec, foreign, [model.plugin], paths)
+        if glitch.changes_inputs:
+            made = {"pool": pool, "inject": self._inject(dataset, glitch, seed)}
+            nodes["changed_features"] = self._node("features", group, spec, made, [model.plugin], paths)
         return nodes
 
     def _model(self, dataset: Dataset, model: Model) -> dict[str, Any]:
@@ -233,12 +263,7 @@ class Plan:
         return self._node("pool", dataset.id, spec, {}, [dataset.plugin], dataset.paths)
 
     def _subset(self, dataset: Dataset, seed: int) -> str:
-        spec = {
-            "dataset": dataset.id,
-            "seed": seed,
-            "subset": dataset.subset,
-            "validation": self.config["validation"],
-        }
+        spec = self._drawn(dataset, seed) | {"split": asdict(dataset.split)}
         return self._node("subset", dataset.id, spec, {"pool": self._pool(dataset)}, [])
 
     def _inject(self, dataset: Dataset, glitch: Glitch, seed: int) -> str:
@@ -281,6 +306,7 @@ class Plan:
         method: Method | None = None,
         estimator: str = "",
         rows: Sequence[tuple[float, int]] = (),
+        validation_noise: float = 0.0,
     ) -> None:
         labels = {
             "dataset": dataset.id,
@@ -290,6 +316,7 @@ class Plan:
             "glitch": glitch.id,
             "control": glitch.is_control,
             "ratio": glitch.ratio,
+            "validation_noise": validation_noise,
             "seed": seed,
             "method": method.id if method else "",
             "variant": method.variant if method else "",

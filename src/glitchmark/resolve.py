@@ -11,27 +11,30 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from glitchmark import registry
-from glitchmark.datasets._splits import part_sizes
-from glitchmark.errors import UserError
+from glitchmark.datasets._splits import Split
+from glitchmark.errors import CellError, UserError
 from glitchmark.grid import SETTINGS, Dataset, Estimator, Glitch, Grid, Method, Model
 from glitchmark.registry import Plugin
+from glitchmark.weights import check_name, is_published
 
 
 def resolve(config: dict[str, Any]) -> Grid:
     """Resolve a validated config. Raises UserError for the first entry that cannot work."""
-    datasets = tuple(_dataset(entry, i, config) for i, entry in enumerate(config["datasets"]))
+    datasets = tuple(_dataset(entry, f"config: datasets[{i}]", config) for i, entry in enumerate(config["datasets"]))
     grid = Grid(
         config=config,
         datasets=datasets,
         anomaly_pools=(),
         models=tuple(_model(entry, i, config) for i, entry in enumerate(config["models"])),
-        glitches=tuple(g for i, entry in enumerate(config["glitches"]) for g in _glitches(entry, i)),
+        glitches=_all_glitches(config, datasets),
         estimators=tuple(_estimator(e, f"config: estimators[{i}]") for i, e in enumerate(config["estimators"])),
         reference=config["reference"] and _estimator(config["reference"], "config: reference"),
         signals=_methods("signal", config),
         detectors=_methods("detector", config),
         figures=_methods("figure", config),
     )
+    for index, dataset in enumerate(datasets):
+        _check_split(dataset, f"config: datasets[{index}] ({dataset.id})")
     _check_unique(grid)
     _check_plugin_names(grid)
     _check_training(grid)
@@ -46,54 +49,67 @@ def _plugin(kind: str, entry: dict[str, Any], where: str) -> Plugin:
     return registry.load(kind, entry.get("name", ""), entry.get("path"), where)
 
 
-def _dataset(entry: dict[str, Any], index: int, config: dict[str, Any]) -> Dataset:
-    where = f"config: datasets[{index}]"
+def _dataset(entry: dict[str, Any], where: str, config: dict[str, Any]) -> Dataset:
     if not entry.get("name"):
         raise UserError(f"{where}: the entry lacks the key 'name', the data set's id in the tables.")
     plugin = registry.load("dataset", entry.get("loader", entry["name"]), entry.get("path"), where)
-    given = {k: v for k, v in entry.items() if k not in ("name", "loader", "subset", "anomaly_source", "path")}
-    plugin.check_parameters(given, where, ("name", "loader", "subset", "anomaly_source", "path"))
+    own = ("name", "loader", "subset", "validation_from", "anomaly_source", "path")
+    given = {k: v for k, v in entry.items() if k not in own}
+    plugin.check_parameters(given, where, own)
     files = plugin.info["files"]
     for key in set(files) & set(given):
         if not isinstance(given[key], str):
             raise UserError(f"{where}.{key}: {given[key]!r} must be a file name.")
-    paths = {k: str(Path(config["data_dir"]) / v) for k, v in given.items() if k in files}
-    params = {k: v for k, v in given.items() if k not in files}
+    paths = {k: str(Path(config["data_dir"]) / v) for k, v in given.items() if k in files and v}
+    params = {k: v for k, v in given.items() if k not in (*files, "cache")}
+    if "cache" in plugin.parameters:
+        paths["cache"] = str(Path(given.get("cache", config["cache_dir"])).expanduser())
     try:
         description = plugin.info["inspect"](**params, **paths)
     except UserError as error:
         raise UserError(f"{where} ({entry.get('name')}): {error}") from error
-    dataset = Dataset(
+    return Dataset(
         id=entry["name"],
         plugin=plugin,
         params=params,
         paths=paths,
         description=description,
-        subset=entry.get("subset", config["subset"]),
+        split=Split(
+            subset=entry.get("subset", config["subset"]),
+            validation=config["validation"],
+            test=config["test"],
+            validation_from=entry.get("validation_from", config["validation_from"]),
+        ),
         anomaly_source=entry.get("anomaly_source", plugin.info["anomaly_source"]),
     )
-    _check_subset(dataset, config["validation"], where)
-    return dataset
 
-
-def _check_subset(dataset: Dataset, validation: float, where: str) -> None:
+def _check_split(dataset: Dataset, where: str) -> None:
+    """What can be said before the data are loaded; the draw itself checks each class of each part."""
     d = dataset.description
-    sizes = part_sizes(dataset.subset, validation, d.n_samples)
+    if not d.n_samples:
+        return
+    try:
+        sizes = dataset.split.sizes(d.n_samples, d.n_test)
+    except CellError as error:
+        raise UserError(f"{where}: {error}.") from error
     if min(sizes) < d.n_classes:
         raise UserError(
-            f"{where} ({dataset.id}): a subset of {sum(sizes)} samples with 'validation: {validation:g}' leaves a part "
-            f"of {min(sizes)} samples for {d.n_classes} classes; both training and validation need one a class: "
-            "use a larger 'subset' or another 'validation'."
+            f"{where}: training, validation and test part would have {', '.join(map(str, sizes))} samples for "
+            f"{d.n_classes} classes, and each needs one a class: use a larger 'subset', 'validation' or 'test'."
         )
-    if d.class_counts and min(d.class_counts) < 2:
-        rare = [c for c, count in enumerate(d.class_counts) if count < 2]
-        raise UserError(f"{where} ({dataset.id}): classes {rare} have fewer than two samples; remove or merge them.")
+    parts = 1 + (dataset.split.validation_from == "subset") + (d.n_test == 0)
+    rare = [c for c, count in enumerate(d.class_counts) if count < parts]
+    if rare:
+        raise UserError(
+            f"{where}: classes {rare} have fewer than {parts} samples, and each of the {parts} parts that are drawn "
+            "from them needs one; remove or merge them."
+        )
 
 
 def _model(entry: dict[str, Any], index: int, config: dict[str, Any]) -> Model:
     where = f"config: models[{index}]"
     plugin = _plugin("model", entry, where)
-    own = ("name", "id", "trained", "weights", "input_size", "path", *SETTINGS)
+    own = ("name", "id", "trained", "weights", "input_size", "datasets", "path", *SETTINGS)
     params = {k: v for k, v in entry.items() if k not in own}
     plugin.check_parameters(params, where, own)
     trained, weights = entry["trained"], entry.get("weights", "")
@@ -104,10 +120,15 @@ def _model(entry: dict[str, Any], index: int, config: dict[str, Any]) -> Model:
         raise UserError(f"{where}: 'input_size' resizes images, and '{plugin.name}' reads a {plugin.info['modality']}.")
     if trained != "all" and not weights:
         raise UserError(
-            f"{where}: 'trained: {trained}' freezes layers, which needs 'weights' to fill them; add a file."
+            f"{where}: 'trained: {trained}' freezes layers, which needs 'weights' to fill them; add a file or a "
+            "published name."
         )
     digest = ""
-    if weights:
+    if is_published(weights):
+        check_name(weights, f"{where}.weights")
+        # the name says which file it is, so that it stands for its digest: a job fetches it when it needs it
+        digest, weights = weights, str(Path(config["cache_dir"]).expanduser() / "weights")
+    elif weights:
         path = Path(config["weights_dir"]) / weights
         if not path.is_file():
             raise UserError(f"{where}: the weights file '{path}' does not exist; check 'weights' and 'weights_dir'.")
@@ -121,8 +142,24 @@ def _model(entry: dict[str, Any], index: int, config: dict[str, Any]) -> Model:
         weights = str(path)
     settings = {key: entry[key] for key in SETTINGS}
     return Model(
-        entry.get("id", plugin.name), plugin, params, trained, weights, digest, entry.get("input_size"), settings
+        id=entry.get("id", plugin.name),
+        plugin=plugin,
+        params=params,
+        trained=trained,
+        weights=weights,
+        weights_digest=digest,
+        input_size=entry.get("input_size"),
+        datasets=tuple(entry.get("datasets", ())),
+        settings=settings,
     )
+
+
+def _all_glitches(config: dict[str, Any], datasets: tuple[Dataset, ...]) -> tuple[Glitch, ...]:
+    """The config's, and where a data set brings labels that people gave, those."""
+    glitches = [g for i, entry in enumerate(config["glitches"]) for g in _glitches(entry, i)]
+    if any(d.description.human_noise for d in datasets) and not any(g.is_human for g in glitches):
+        glitches += _glitches({"name": "human"}, len(glitches))
+    return tuple(glitches)
 
 
 def _glitches(entry: dict[str, Any], index: int) -> list[Glitch]:
@@ -223,6 +260,14 @@ def _check_training(grid: Grid) -> None:
 
 
 def _check_combinations(grid: Grid) -> None:
+    known = [d.id for d in grid.datasets]
+    for model in grid.models:
+        unknown = sorted(set(model.datasets) - set(known))
+        if unknown:
+            raise UserError(
+                f"config: models: '{model.id}' names the data set '{unknown[0]}', which is not in this grid"
+                f"{registry.suggestion(unknown[0], known)}; there are: {', '.join(known)}."
+            )
     paired = {d.id for d, _ in grid.pairs()}, {m.id for _, m in grid.pairs()}
     for dataset in grid.datasets:
         if dataset.id not in paired[0]:
@@ -277,9 +322,7 @@ def _with_anomaly_pools(grid: Grid) -> Grid:
         if name == dataset.id:
             raise UserError(f"{where}: 'anomaly_source: {name}' is the data set itself; name another one.")
         if name not in own and name not in pools:
-            plugin = registry.load("dataset", name, where=f"{where}.anomaly_source")
-            plugin.check_parameters({}, f"{where}.anomaly_source")
-            pools[name] = Dataset(name, plugin, {}, {}, plugin.info["inspect"](), 1.0, "")
+            pools[name] = _dataset({"name": name}, f"{where}.anomaly_source", grid.config)
         source = pools.get(name) or grid.pool(name)
         if source.description.modality != dataset.description.modality:
             raise UserError(f"{where}: the anomaly source '{name}' is a {source.description.modality} data set.")

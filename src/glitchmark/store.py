@@ -32,10 +32,13 @@ class UpstreamFailure(Exception):
 
 
 class Arrays(Mapping):
-    """The arrays of a stored entry, read-only and memory-mapped, checked against their digest on first use."""
+    """The arrays of a stored entry, read-only and memory-mapped, checked against their digest on first use.
 
-    def __init__(self, folder: Path, digests: dict[str, str]):
-        self._folder, self._digests, self._open = folder, digests, {}
+    checked: files that this process has checked already, for all entries: many cells of a job read the same pool.
+    """
+
+    def __init__(self, folder: Path, digests: dict[str, str], checked: set[Path]):
+        self._folder, self._digests, self._open, self._checked = folder, digests, {}, checked
 
     def __contains__(self, name: object) -> bool:
         return name in self._digests
@@ -45,8 +48,9 @@ class Arrays(Mapping):
             raise KeyError(name)
         if name not in self._open:
             path = self._folder / f"{name}.npy"
-            if not path.is_file() or file_digest(path) != self._digests[name]:
+            if not path.is_file() or (path not in self._checked and file_digest(path) != self._digests[name]):
                 raise DamagedEntry(path)
+            self._checked.add(path)
             self._open[name] = np.load(path, mmap_mode="r", allow_pickle=False)
         return self._open[name]
 
@@ -60,12 +64,12 @@ class Arrays(Mapping):
 class Entry:
     """A stored result: ``arrays`` (name -> array) and ``info`` (JSON values)."""
 
-    def __init__(self, folder: Path, record: dict[str, Any]):
+    def __init__(self, folder: Path, record: dict[str, Any], checked: set[Path]):
         self.key = folder.name
         self.record = record
         self.info: dict[str, Any] = record["info"]
         self.failure: str | None = record["failure"]
-        self.arrays = Arrays(folder, record["digests"])
+        self.arrays = Arrays(folder, record["digests"], checked)
 
 
 @contextmanager
@@ -83,6 +87,7 @@ class Store:
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
+        self._checked: set[Path] = set()
 
     def __contains__(self, key: str) -> bool:
         return (self.folder / key / "entry.json").is_file()
@@ -95,7 +100,7 @@ class Store:
         """The entry of ``key``, failed or not. Raises DamagedEntry if it is missing or unreadable."""
         path = self.folder / key / "entry.json"
         try:
-            return Entry(path.parent, json.loads(path.read_text()))
+            return Entry(path.parent, json.loads(path.read_text()), self._checked)
         except (FileNotFoundError, ValueError):
             raise DamagedEntry(path) from None
 
@@ -148,6 +153,7 @@ class Store:
         """Remove an entry if it is there; the rename comes first, so that no reader finds half of one."""
         if not (self.folder / key).is_dir():
             return
+        self._checked = {path for path in self._checked if path.parent.name != key}
         grave = Path(tempfile.mkdtemp(prefix=".old-", dir=self.folder))
         (self.folder / key).rename(grave / key)
         shutil.rmtree(grave)

@@ -1,6 +1,27 @@
-"""Stratified draws: of a subset from a pool, of validation from a subset, of fewer validation samples."""
+"""Stratified draws: of parts from a pool, of fewer validation samples, of the samples that a glitch hits."""
 
 import numpy as np
+
+
+def stratified_counts(
+    sizes: np.ndarray, total: int, least: np.ndarray | int = 0, most: np.ndarray | None = None
+) -> np.ndarray:
+    """How many of ``total`` samples come from each class: its share of them, rounded by the largest remainder.
+
+    sizes: int (C,), samples a class. least, most: bounds of a class's count, most by default its size; they come
+    before its share. Returns int64 (C,) that sum to ``total``. Raises ValueError where the bounds do not allow that.
+    """
+    most = sizes if most is None else most
+    least = np.minimum(least, most)
+    if not least.sum() <= total <= most.sum():
+        raise ValueError(f"{total} samples are not between {least.sum()} and {most.sum()}")
+    share = total * sizes / max(1, sizes.sum())
+    counts = np.clip(np.floor(share).astype(np.int64), least, most)
+    while (missing := total - counts.sum()) != 0:
+        step = np.sign(missing)
+        possible = counts < most if step > 0 else counts > least
+        counts[np.where(possible, step * (share - counts), -np.inf).argmax()] += step
+    return counts
 
 
 def stratified_order(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 SHOWN = 10  # failures that are listed; the tables have them all
 
 
-def show(run: "Workflow", started: float, to_do: int) -> None:
-    """Print the last screen of a run. started: time.time() at its start. to_do: results that were missing then."""
+def show(run: "Workflow", started: float, to_do: int, stopped: bool) -> None:
+    """Print the last screen of a run. started: time.time() at its start. to_do: results that were missing then.
+    stopped: whether Snakemake gave up; otherwise what is missing was not asked for."""
     failures, unfinished = run.failures(), run.unfinished()
     minutes, seconds = divmod(round(time.time() - started), 60)
     made = to_do - run.missing()
@@ -27,12 +28,15 @@ def show(run: "Workflow", started: float, to_do: int) -> None:
         if any(glitch.is_control for glitch in run.grid.glitches):
             print(f"  ranked   {run.folder}/ranked/  (most suspicious samples first, for data without known glitches)")
         print(f"  figures  {run.figures}/  ({', '.join(run.names('figure')) or 'none'}; PDF and PNG)")
+        print(f"  samples  {run.figures}/samples/  (images before and after glitches), {run.folder}/class_counts.csv")
         _note_directions(run.folder / "notes.json")
+    elif not stopped:
+        print(f"  {len(unfinished)} jobs of this grid were not asked for, e.g. {', '.join(unfinished[:3])}.")
     else:
         print(f"  UNFINISHED: {len(unfinished)} jobs, e.g. {', '.join(unfinished[:3])}.")
         print("  What they computed is kept; the messages above say why they stopped. Run again to go on.")
     _list_failures(run, failures)
-    if not unfinished and not failures:
+    if not failures and not (unfinished and stopped):
         print("  everything succeeded")
 
 

@@ -42,6 +42,7 @@ wildcard_constraints:
 
 include: "subsample.smk"
 include: "inject.smk"
+include: "samples.smk"
 include: "features.smk"
 include: "train.smk"
 include: "influence.smk"
@@ -52,8 +53,8 @@ include: "figures.smk"
 
 
 onsuccess:
-    summary.show(run, STARTED, TO_DO)
+    summary.show(run, STARTED, TO_DO, stopped=False)
 
 
 onerror:
-    summary.show(run, STARTED, TO_DO)
+    summary.show(run, STARTED, TO_DO, stopped=True)

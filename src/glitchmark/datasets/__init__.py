@@ -12,29 +12,40 @@ from glitchmark.registry import plugin
 class Pool:
     """All samples of a source.
 
-    x: images uint8 (N, H, W) or (N, H, W, 3), or a table float32 (N, d).
-    y: int64 (N,), classes 0..C-1.
+    x: images uint8 (N, H, W) or (N, H, W, 3), or a table float32 (N, d). In a table, NaN is a missing value, and a
+    categorical column holds the codes 0..k-1 of its categories.
+    y: int64 (N,), classes 0..C-1; the true ones, where a source publishes others beside them.
     class_names: one name a class.
+    is_test: bool (N,), the rows of the source's own test split; None where it has none.
+    annotated: int64 (N,), the labels that people gave, some of them wrong; None where there are no others than y.
+    categories: of a table, the number k of categories of each column, 0 for a numeric one; () if all are numeric.
     """
 
     x: np.ndarray
     y: np.ndarray
     class_names: tuple[str, ...]
+    is_test: np.ndarray | None = None
+    annotated: np.ndarray | None = None
+    categories: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Description:
-    """What can be said of a source before it is loaded.
+    """What can be said of a source before it is loaded; what is not known before is 0 or empty.
 
-    modality: "image" or "table". digest: of the content, where that lies in a file of the user's.
-    class_counts: samples a class, where cheap to know; empty otherwise.
+    modality: "image" or "table". n_samples: all, of which n_test are the source's own test split.
+    shape: of one sample: (H, W), (H, W, 3) or (d,). digest: of the content, where that lies in files of the user's.
+    class_counts: samples a class outside the test split. human_noise: whether labels by people come with it.
     """
 
     modality: str
-    n_samples: int
-    n_classes: int
+    n_samples: int = 0
+    n_classes: int = 0
+    n_test: int = 0
+    shape: tuple[int, ...] = ()
     digest: str = ""
     class_counts: tuple[int, ...] = ()
+    human_noise: bool = False
 
 
 def dataset(
@@ -43,6 +54,9 @@ def dataset(
     modality: str = "",
     n_samples: int = 0,
     n_classes: int = 0,
+    n_test: int = 0,
+    shape: tuple[int, ...] = (),
+    human_noise: bool = False,
     source: str,
     licence: str,
     anomaly_source: str = "",
@@ -51,21 +65,28 @@ def dataset(
 ) -> Callable[[Callable[..., Pool]], Callable[..., Pool]]:
     """Mark a function ``(**parameters) -> Pool`` as a data set.
 
+    modality to human_noise: see :class:`Description`; what is loaded must agree with them.
     anomaly_source: the data set that far anomalies come from unless the config names another.
-    files: which parameters are file names, relative to the config's ``data_dir``; the files' content, not their
-    names, decides whether results are computed again.
+    files: which parameters are names of files or folders, relative to the config's ``data_dir``; the files' content,
+    not their names, decides whether results are computed again.
     inspect: ``(**parameters) -> Description``, for sources that are not known in advance; it raises UserError for
     files that cannot be used.
+
+    A source that is downloaded has the parameter ``cache``, the folder that keeps it (the config's ``cache_dir``).
     """
+    known = Description(modality, n_samples, n_classes, n_test, shape, human_noise=human_noise)
     return plugin(
         "dataset",
         name,
         modality=modality,
         n_samples=n_samples,
         n_classes=n_classes,
+        n_test=n_test,
+        shape=shape,
+        human_noise=human_noise,
         source=source,
         licence=licence,
         anomaly_source=anomaly_source,
         files=files,
-        inspect=inspect or (lambda **_: Description(modality, n_samples, n_classes)),
+        inspect=inspect or (lambda **_: known),
     )

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from glitchmark.evaluation.tables import Tables, ranked_lists
 from glitchmark.manifests import replace_manifests
+from glitchmark.outputs import write_csv
 from glitchmark.store import mending, write_text
 
 
@@ -27,7 +28,7 @@ def _write_tables(tables: Tables, folder: Path, ranking: str) -> dict[str, str]:
     """Write everything; returns key -> reason of what failed."""
     metrics = tables.metrics()
     _write_parquet(folder / "metrics.parquet", [metrics])
-    _write_csv(folder / "metrics.csv", metrics)
+    write_csv(folder / "metrics.csv", metrics)
     write_text(folder / "notes.json", json.dumps({"turned": tables.turned(metrics)}, indent=1) + "\n")
     _write_parquet(folder / "samples.parquet", tables.samples())
     _write_parquet(folder / "series.parquet", [tables.series()])
@@ -36,9 +37,8 @@ def _write_tables(tables: Tables, folder: Path, ranking: str) -> dict[str, str]:
         old.unlink()
     unknown = list(tables.samples(controls_only=True))
     if unknown:
-        (folder / "ranked").mkdir(exist_ok=True)
         for name, ranked in ranked_lists(pd.concat(unknown), ranking).items():
-            _write_csv(folder / "ranked" / f"{name}.csv", ranked)
+            write_csv(folder / "ranked" / f"{name}.csv", ranked)
     return tables.failures()
 
 
@@ -50,11 +50,6 @@ def _write_parquet(path: Path, frames: Iterable[pd.DataFrame]) -> None:
         writer.write_table(first)
         for frame in remaining:
             writer.write_table(pa.Table.from_pandas(frame, schema=first.schema, preserve_index=False))
-    _temporary(path).replace(path)
-
-
-def _write_csv(path: Path, frame: pd.DataFrame) -> None:
-    frame.to_csv(_temporary(path), index=False)
     _temporary(path).replace(path)
 
 

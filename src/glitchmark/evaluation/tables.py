@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from glitchmark.evaluation import metrics
-from glitchmark.evaluation.selection import of_first_estimator
+from glitchmark.evaluation.selection import representative
 from glitchmark.evaluation.series import SERIES
 from glitchmark.store import Entry, Store
 
@@ -18,7 +18,9 @@ METRIC_COLUMNS = [
     "dataset", "modality", "model", "estimator", "glitch", "ratio", "validation_ratio", "subset", "validation_noise",
     "budget", "seed", "method", "variant", "class", "metric", "value", "status",
 ]  # fmt: skip
-CELL = ("dataset", "modality", "model", "estimator", "glitch", "ratio", "seed", "method", "variant")
+CELL = (
+    "dataset", "modality", "model", "estimator", "glitch", "ratio", "validation_noise", "seed", "method", "variant",
+)  # fmt: skip
 CHANCE = 0.45  # a mean AUROC below it is no accident of few seeds
 DETECTION = ("f1", "precision", "recall", "average_precision", "auroc")
 
@@ -146,7 +148,6 @@ class Tables:
         base = {column: m["labels"][column] for column in CELL} | {
             "validation_ratio": self.order["settings"]["validation"],
             "subset": 0,
-            "validation_noise": 0.0,
             "budget": 0.0,
             "class": "",
         }
@@ -194,7 +195,7 @@ def ranked_lists(samples: pd.DataFrame, by: str) -> dict[str, pd.DataFrame]:
     it was training data, and its mean rank under every method, as a share of the training set (0 = most suspicious).
     """
     lists = {}
-    samples = of_first_estimator(samples)
+    samples = representative(samples)
     # detectors that read no model are listed with every model
     models = samples.loc[samples["model"] != ""].groupby("dataset", sort=False)["model"].unique()
     for dataset, names in models.items():

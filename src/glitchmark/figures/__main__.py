@@ -8,6 +8,7 @@ import pandas as pd
 
 from glitchmark import registry
 from glitchmark.manifests import replace_manifests
+from glitchmark.outputs import save_figure
 
 
 def main(order_path: str, pdf: str, png: str, manifest_path: str) -> None:
@@ -18,10 +19,8 @@ def main(order_path: str, pdf: str, png: str, manifest_path: str) -> None:
     plugin = registry.load("figure", order["figure"]["name"])
     table = pd.read_parquet(Path(order["folder"]) / f"{plugin.info['reads']}.parquet")
     figure = plugin.function(table, **order["figure"]["params"])
-    for path, metadata in ((Path(pdf), {"CreationDate": None}), (Path(png), {"Software": None})):
-        temporary = path.with_name(f".new-{path.name}")
-        figure.savefig(temporary, format=path.suffix[1:], dpi=200, metadata=metadata)
-        temporary.replace(path)
+    for path in (pdf, png):
+        save_figure(Path(path), figure)
     replace_manifests(manifest_path, order_path, {})
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from glitchmark.evaluation.selection import of_first_estimator
+from glitchmark.evaluation.selection import representative
 
 # One colour a method in every figure; Okabe and Ito's and Tol's palettes are safe for colour-blind readers.
 COLOURS = {
@@ -29,8 +29,8 @@ KINDS = {"clean": "#0072B2", "mislabeled": "#D55E00", "anomalous": "#009E73"}
 WIDTH = 3.5  # inches, a column
 # columns that tell the cells of a figure apart
 CELL = (
-    "dataset", "model", "estimator", "glitch", "ratio", "validation_ratio", "subset", "seed", "method", "variant",
-    "metric", "status",
+    "dataset", "model", "estimator", "glitch", "ratio", "validation_ratio", "validation_noise", "subset", "seed",
+    "method", "variant", "metric", "status",
 )  # fmt: skip
 
 
@@ -117,9 +117,8 @@ def failures_note(rows: pd.DataFrame) -> str:
 
 def select(metrics: pd.DataFrame, **values: object) -> pd.DataFrame:
     """The rows in which every named column has the value, or one of the values; of several estimators those of the
-    first, of several validation ratios those of the method's largest."""
-    rows = metrics
+    first, of several validation ratios those of the method's largest, and those with the least validation noise."""
+    rows = representative(metrics)
     for column, value in values.items():
         rows = rows[rows[column].isin(value if isinstance(value, list | tuple) else [value])]
-    rows = rows[rows["estimator"].isin(of_first_estimator(metrics)["estimator"])]
     return rows[rows["validation_ratio"] == rows.groupby("method")["validation_ratio"].transform("max")]

@@ -26,12 +26,12 @@ def cancellation(
 ) -> Figure:
     """The cancellation index, 1 - |sum| / sum of absolute values, of what each signal adds up over validation samples
     and checkpoints, for clean, mislabeled and anomalous samples."""
-    from glitchmark.evaluation.selection import of_first_estimator
+    from glitchmark.evaluation.selection import representative
     from glitchmark.figures._bars import KINDS, grouped_bars  # over a second to import
 
     names = {f"{name}_cancellation": name for name in signals}
     rows = series[series["series"].isin(names) & (series["glitch"] == glitch) & (series["modality"] == modality)]
-    rows = of_first_estimator(rows).assign(signal=rows["series"].map(names))
+    rows = representative(rows).assign(signal=rows["series"].map(names))
     missing = (
         f"not run: {modality} data sets with the glitch '{glitch}' and a signal that reads dynamics, e.g. cancellation"
     )

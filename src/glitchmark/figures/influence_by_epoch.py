@@ -30,12 +30,12 @@ def influence_by_epoch(
     """
     from matplotlib.ticker import MaxNLocator
 
-    from glitchmark.evaluation.selection import of_first_estimator
+    from glitchmark.evaluation.selection import representative
     from glitchmark.figures._bars import KINDS, LABELS, failures_note  # over a second to import
     from glitchmark.figures._lines import empty, label, legend, lines, note_failures, panels
 
     rows = series[series["series"].isin([f"{name}_by_epoch" for name in signals])]
-    rows = of_first_estimator(rows[(rows["glitch"] == glitch) & (rows["modality"] == modality)])
+    rows = representative(rows[(rows["glitch"] == glitch) & (rows["modality"] == modality)])
     note, rows = failures_note(rows), rows.dropna(subset="value")
     if rows.empty:
         what = f"{modality} data sets with the glitch '{glitch}' and a signal that reads dynamics, e.g. cancellation"

@@ -24,10 +24,11 @@ def overview(metrics: pd.DataFrame, *, metric: str = "f1") -> Figure:
     import seaborn as sns  # over a second to import
     from matplotlib.figure import Figure
 
+    from glitchmark.evaluation.selection import of_cleanest_validation
     from glitchmark.figures._bars import LABELS, WIDTH, failures_note
     from glitchmark.figures._lines import empty
 
-    rows = metrics[(metrics["metric"] == metric) & (metrics["class"] == "")]
+    rows = of_cleanest_validation(metrics[(metrics["metric"] == metric) & (metrics["class"] == "")])
     rows = rows[rows["validation_ratio"] == rows.groupby(["method", "estimator"])["validation_ratio"].transform("max")]
     note, rows = failures_note(rows), rows.dropna(subset="value")
     if rows.empty:

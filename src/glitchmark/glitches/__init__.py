@@ -14,14 +14,18 @@ NO_CLASS = -1  # the true label of a sample that belongs to no class
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Training data before or after a glitch; samples are references to rows of pools, never copies.
+    """Training data before or after a glitch.
 
-    source: str (n,), the pool's id. row: int64 (n,), the row in that pool.
+    source: str (n,), the pool's id, or the glitch that made the sample. row: int64 (n,), the row there.
     true_label, observed_label: int64 (n,); an anomaly's true label is NO_CLASS.
     glitch: str (n,), the glitch that hit the sample, "" for an untouched one; no sample is hit twice.
     kind: str (n,), "mislabeled", "anomalous" or "".
+    content: int64 (n,), the row of ``changed`` that holds the sample's input; -1: the pool's own input, untouched.
+    changed: (k, ...), inputs that a glitch made or changed, in the pool's form; None where there are none.
+    read: rows of the pool -> their inputs; nothing is read before a glitch asks for it.
     n_original: number of samples before any glitch; every ratio refers to it.
-    n_classes: C.
+    n_classes: C. categories: of a table's columns, see datasets.Pool.
+    annotated: int64 (n_original,), the labels that people gave; None where the source has none.
     """
 
     source: np.ndarray
@@ -30,41 +34,102 @@ class TrainingData:
     observed_label: np.ndarray
     glitch: np.ndarray
     kind: np.ndarray
+    content: np.ndarray
+    changed: np.ndarray | None
+    read: Callable[[np.ndarray], np.ndarray]
     n_original: int
     n_classes: int
+    categories: tuple[int, ...] = ()
+    annotated: np.ndarray | None = None
 
     @classmethod
-    def clean(cls, source: str, row: np.ndarray, label: np.ndarray, n_classes: int) -> "TrainingData":
-        """Data that no glitch has touched."""
+    def clean(
+        cls,
+        source: str,
+        row: np.ndarray,
+        label: np.ndarray,
+        n_classes: int,
+        read: Callable[[np.ndarray], np.ndarray],
+        **more,
+    ) -> "TrainingData":
+        """Data that no glitch has touched. more: ``categories`` and ``annotated``."""
         n = len(row)
         blank = np.full(n, "", dtype="U32")
-        return cls(np.full(n, source), row, label, label.copy(), blank, blank.copy(), n, n_classes)
+        return cls(
+            source=np.full(n, source),
+            row=row,
+            true_label=label,
+            observed_label=label.copy(),
+            glitch=blank,
+            kind=blank.copy(),
+            content=np.full(n, -1),
+            changed=None,
+            read=read,
+            n_original=n,
+            n_classes=n_classes,
+            **more,
+        )
 
     @property
     def untouched(self) -> np.ndarray:
-        """Rows that no glitch has hit, int64."""
+        """Samples that no glitch has hit, int64."""
         return np.flatnonzero(self.glitch == "")
 
-    def count(self, ratio: float) -> int:
-        """The number of samples that a ratio means; raises CellError where it rounds to zero."""
-        k = round(ratio * self.n_original)
+    def inputs(self, samples: np.ndarray) -> np.ndarray:
+        """The inputs of some samples as they are now, (len(samples), ...)."""
+        content = self.content[samples]
+        x = self.read(np.where(content < 0, self.row[samples], self.row[0]))  # any row in the place of the others
+        if self.changed is not None:
+            x[content >= 0] = self.changed[content[content >= 0]]
+        return x
+
+    def count(self, ratio: float, of: int | None = None) -> int:
+        """The number of samples that a ratio means; raises CellError where it rounds to zero.
+
+        of: of how many samples; all original ones by default.
+        """
+        whole = self.n_original if of is None else of
+        k = round(ratio * whole)
         if k == 0:
             raise CellError(
-                f"ratio {ratio:g} of {self.n_original} training samples rounds to zero samples; "
-                f"use at least {1 / self.n_original:.2g} or more data"
+                f"ratio {ratio:g} of {whole} training samples rounds to zero samples; "
+                f"use at least {1 / max(1, whole):.2g} or more data"
             )
         return k
 
-    def relabel(self, rows: np.ndarray, labels: np.ndarray, glitch: str) -> "TrainingData":
-        """The data with other observed labels in ``rows``."""
-        observed, name, kind = self.observed_label.copy(), self.glitch.copy(), self.kind.copy()
-        name = name.astype(np.result_type(name, np.asarray(glitch)))
-        observed[rows], name[rows], kind[rows] = labels, glitch, MISLABELED
-        return replace(self, observed_label=observed, glitch=name, kind=kind)
+    def draw(self, count: int, rng: np.random.Generator, among: np.ndarray | None = None) -> np.ndarray:
+        """``count`` untouched samples at random. among: bool (n,), restricts them.
 
-    def add(self, source: str, rows: np.ndarray, label: int, glitch: str) -> "TrainingData":
-        """The data with samples of another pool appended, all observed as class ``label``."""
+        Raises CellError where there are fewer.
+        """
+        free = self.untouched if among is None else self.untouched[among[self.untouched]]
+        self.check_enough(count, free)
+        return rng.choice(free, count, replace=False)
+
+    @staticmethod
+    def check_enough(count: int, free: np.ndarray) -> None:
+        """Raise CellError where ``count`` samples are more than those that a glitch may hit."""
+        if count > len(free):
+            raise CellError(
+                f"the glitch needs {count} untouched samples, but there are {len(free)}; use a smaller ratio"
+            )
+
+    def relabel(self, samples: np.ndarray, labels: np.ndarray | int, glitch: str) -> "TrainingData":
+        """The data with other observed labels of ``samples``."""
+        observed = self.observed_label.copy()
+        observed[samples] = labels
+        return replace(self, observed_label=observed, **self._marked(samples, glitch, MISLABELED))
+
+    def change(self, samples: np.ndarray, x: np.ndarray, glitch: str) -> "TrainingData":
+        """The data with other inputs of ``samples``, whose labels stay; x: (len(samples), ...)."""
+        content = self.content.copy()
+        content[samples], changed = self._stored(x)
+        return replace(self, content=content, changed=changed, **self._marked(samples, glitch, ANOMALOUS))
+
+    def add(self, source: str, rows: np.ndarray, x: np.ndarray, label: int, glitch: str) -> "TrainingData":
+        """The data with new samples appended, all observed as class ``label``; x: (len(rows), ...)."""
         k = len(rows)
+        content, changed = self._stored(x)
         return replace(
             self,
             source=np.concatenate([self.source, np.full(k, source)]),
@@ -73,15 +138,32 @@ class TrainingData:
             observed_label=np.concatenate([self.observed_label, np.full(k, label)]),
             glitch=np.concatenate([self.glitch, np.full(k, glitch)]),
             kind=np.concatenate([self.kind, np.full(k, ANOMALOUS)]),
+            content=np.concatenate([self.content, content]),
+            changed=changed,
         )
+
+    def _stored(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The places of new inputs in ``changed``, and what that becomes."""
+        if self.changed is None:
+            return np.arange(len(x)), x
+        return len(self.changed) + np.arange(len(x)), np.concatenate([self.changed, x])
+
+    def _marked(self, samples: np.ndarray, glitch: str, kind: str) -> dict[str, np.ndarray]:
+        names = self.glitch.astype(np.result_type(self.glitch, np.asarray(glitch)))
+        kinds = self.kind.copy()
+        names[samples], kinds[samples] = glitch, kind
+        return {"glitch": names, "kind": kinds}
 
 
 @dataclass(frozen=True)
 class AnomalySource:
-    """Where far anomalies come from: the pool's id and its labels, int64 (N,)."""
+    """Where far anomalies come from: the pool's id, the labels of its samples, int64 (N,), and rows -> their inputs,
+    already in the form of the data that they are added to. usable: bool (N,), those outside its test split."""
 
     name: str
     labels: np.ndarray
+    read: Callable[[np.ndarray], np.ndarray]
+    usable: np.ndarray
 
 
 def glitch(
@@ -90,12 +172,14 @@ def glitch(
     kind: str,
     modalities: tuple[str, ...] = ("image", "table"),
     needs_anomaly_source: bool = False,
+    annotated: bool = False,
     reference: str,
 ) -> Callable[[Callable], Callable]:
     """Mark a function ``(data, rng, [anomalies,] **parameters) -> TrainingData`` as a glitch.
 
     kind: "mislabeled", "anomalous", or "" for one that breaks nothing.
     modalities: what it can be applied to. needs_anomaly_source: pass it an :class:`AnomalySource` as well.
+    annotated: it takes the labels that people gave, so it applies to data sets that have those, and no other does.
     """
     return plugin(
         "glitch",
@@ -103,5 +187,6 @@ def glitch(
         kind=kind,
         modalities=modalities,
         needs_anomaly_source=needs_anomaly_source,
+        annotated=annotated,
         reference=reference,
     )

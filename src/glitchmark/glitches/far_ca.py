@@ -18,11 +18,11 @@ def far_ca(data: TrainingData, rng: np.random.Generator, anomalies: AnomalySourc
 
     Their number is a share of the training size, as in the paper's published code (its text: a share of that class).
     Where the class has fewer samples, another random class is taken as well, and so on. The images are resized and
-    repeated to the right channels when they are read.
+    given the right channels. For tables see far_cluster.
     """
     k = data.count(ratio)
     taken = data.row[data.source == anomalies.name]  # by an earlier part of a mixture
-    free = np.setdiff1d(np.arange(len(anomalies.labels)), taken)
+    free = np.setdiff1d(np.flatnonzero(anomalies.usable), taken)
     classes, there = np.arange(anomalies.labels.max() + 1), free[:0]
     while len(there) < k:
         if len(classes) == 0:
@@ -34,4 +34,4 @@ def far_ca(data: TrainingData, rng: np.random.Generator, anomalies: AnomalySourc
         classes = classes[classes != chosen]
         there = np.concatenate([there, free[anomalies.labels[free] == chosen]])
     rows = rng.choice(there, k, replace=False)
-    return data.add(anomalies.name, rows, int(rng.integers(data.n_classes)), "far_ca")
+    return data.add(anomalies.name, rows, anomalies.read(rows), int(rng.integers(data.n_classes)), "far_ca")

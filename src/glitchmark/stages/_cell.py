@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from glitchmark.datasets._tables import encode
 from glitchmark.models import Parts
-from glitchmark.stages._samples import training_inputs
+from glitchmark.stages._samples import training_features, training_inputs
 from glitchmark.training.classifier import build
-from glitchmark.training.inputs import channels_last, image_shape, image_tensor, standardise
+from glitchmark.training.inputs import channels_last, image_shape, image_tensor
 from glitchmark.training.sgd import Settings
 
 
@@ -37,13 +38,15 @@ def prepare(spec, inputs, runtime) -> Cell:
     torch.set_num_threads(runtime["threads"])
     pool, val = inputs["pool"].arrays, inputs["subset"].arrays["val"]
     sides, size = pool["x"].shape[1:3], spec["input_size"]
-    shape = image_shape(sides, size) if len(sides) == 2 else sides
     if "features" in inputs:
-        x_train, x_val = _stored_features(inputs)
+        read = training_features(inputs), np.array(inputs["features"].arrays["val"])
+        x_train, x_val = (channels_last(torch.from_numpy(x)) for x in read)
     elif len(sides) == 2:
-        x_train, x_val = (image_tensor(x, size) for x in (training_inputs(spec, inputs), pool["x"][val]))
+        x_train, x_val = (image_tensor(x, size) for x in (training_inputs(inputs), pool["x"][val]))
     else:
-        x_train, x_val = standardise(training_inputs(spec, inputs), pool["x"][val])
+        encoded = encode(training_inputs(inputs), pool["x"][val], categories=inputs["pool"].info["categories"])
+        x_train, x_val = (torch.from_numpy(x) for x in encoded)
+    shape = image_shape(sides, size) if len(sides) == 2 else x_train.shape[1:]
     return Cell(
         spec=spec,
         weights=runtime["paths"].get("weights"),
@@ -55,12 +58,3 @@ def prepare(spec, inputs, runtime) -> Cell:
         y_val=torch.from_numpy(pool["y"][val]),
         settings=Settings(**spec["settings"], checkpoints=spec.get("checkpoints", 1)),
     )
-
-
-def _stored_features(inputs) -> tuple[torch.Tensor, torch.Tensor]:
-    """The frozen part's features: glitches append anomalies to the subset's samples and leave their order alone."""
-    own = inputs["features"].arrays
-    train = [own["train"]]
-    if "foreign_features" in inputs:
-        train.append(inputs["foreign_features"].arrays["foreign"])
-    return tuple(channels_last(torch.from_numpy(x)) for x in (np.concatenate(train), np.array(own["val"])))

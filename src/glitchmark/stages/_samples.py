@@ -2,22 +2,25 @@
 
 import numpy as np
 
-from glitchmark.datasets._images import fit_images
 
-
-def training_inputs(spec, inputs) -> np.ndarray:
-    """The raw inputs of a cell's training samples, (n, ...), anomalies fitted to the data set's shape."""
+def training_inputs(inputs) -> np.ndarray:
+    """The raw inputs of a cell's training samples, (n, ...), as glitches left them."""
     pool, data = inputs["pool"].arrays["x"], inputs["inject"].arrays
-    own = data["source"] == spec["dataset"]
+    own = data["content"] < 0
     x = np.empty((len(own), *pool.shape[1:]), pool.dtype)
     x[own] = pool[data["row"][own]]
     if not own.all():
-        x[~own] = foreign_inputs(spec, inputs)
+        x[~own] = data["changed"][data["content"][~own]]
     return x
 
 
-def foreign_inputs(spec, inputs) -> np.ndarray:
-    """The anomalies among a cell's training samples, in order, fitted to the data set's shape."""
-    data = inputs["inject"].arrays
-    rows = data["row"][data["source"] != spec["dataset"]]
-    return fit_images(inputs["anomaly_pool"].arrays["x"][rows], inputs["pool"].arrays["x"].shape[1:])
+def training_features(inputs) -> np.ndarray:
+    """What the frozen part computes from them, (n, ...): from the subset's samples, and from those that a glitch made
+    or changed."""
+    own, content = inputs["features"].arrays["train"], inputs["inject"].arrays["content"]
+    if "changed_features" not in inputs:
+        return np.array(own)
+    x = np.empty((len(content), *own.shape[1:]), own.dtype)
+    x[: len(own)] = own  # glitches append samples and keep the others where they are
+    x[content >= 0] = inputs["changed_features"].arrays["changed"][content[content >= 0]]
+    return x

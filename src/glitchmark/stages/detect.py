@@ -3,6 +3,7 @@
 import numpy as np
 
 from glitchmark import registry, seeds
+from glitchmark.datasets._tables import encode
 from glitchmark.detectors import Data
 from glitchmark.scores import checked
 from glitchmark.stages._samples import training_inputs
@@ -13,7 +14,7 @@ def compute(spec, inputs, runtime):
     """arrays: see _scoring.score_arrays; one row."""
     plugin = registry.load("detector", spec["detector"]["name"])
     readers = {
-        "inputs": lambda: training_inputs(spec, inputs),
+        "inputs": lambda: _inputs(inputs),
         "features": lambda: np.array(inputs["train"].arrays["features_train"][-1]),
         "out_of_sample": lambda: _softmax(inputs["crossval"].arrays["logits"]),
     }
@@ -23,6 +24,12 @@ def compute(spec, inputs, runtime):
     data = Data(labels, n_classes, seed, {name: readers[name] for name in plugin.info["reads"]})
     result = plugin.function(data, **spec["detector"]["params"])
     return score_arrays([checked(result, f"detector '{plugin.name}'", len(labels), n_classes)]), {}
+
+
+def _inputs(inputs) -> np.ndarray:
+    """Images as they are, tables as models read them: without missing values, categories or units."""
+    x = training_inputs(inputs)
+    return x if x.ndim > 2 else encode(x, categories=inputs["pool"].info["categories"])[0]
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

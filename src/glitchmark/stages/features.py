@@ -1,18 +1,17 @@
-"""What the frozen part of a network computes: once for a subset, and once for the anomalies of a glitch."""
+"""What the frozen part of a network computes: once for a subset, and once for the inputs that a glitch made."""
 
 import torch
 
-from glitchmark.stages._samples import foreign_inputs
 from glitchmark.training.classifier import build
 from glitchmark.training.inputs import forward, image_shape, image_tensor
 
 
 def compute(spec, inputs, runtime):
-    """arrays: train, val (of a subset), or foreign (of the anomalies that a glitch added): float32 (n, ...)."""
+    """arrays: train, val (of a subset), or changed (of the inputs that a glitch made): float32 (n, ...)."""
     torch.set_num_threads(runtime["threads"])
     pool = inputs["pool"].arrays["x"]
     if "inject" in inputs:
-        images = {"foreign": foreign_inputs(spec, inputs)}
+        images = {"changed": inputs["inject"].arrays["changed"]}
     else:
         images = {part: pool[inputs["subset"].arrays[part]] for part in ("train", "val")}
     shape, size = image_shape(pool.shape[1:3], spec["input_size"]), spec["input_size"]

@@ -3,8 +3,7 @@
 import numpy as np
 
 from glitchmark.influence.engine import class_sums
-from glitchmark.influence.subsets import validation_subsets
-from glitchmark.stages._estimator import factors_and_build
+from glitchmark.stages._estimator import clean_subsets, factors_and_build
 
 
 def compute(spec, inputs, runtime):
@@ -13,7 +12,7 @@ def compute(spec, inputs, runtime):
     if spec["estimator"]["against"] == "training":
         validation = np.ones((1, factors.n_val), bool)
     else:
-        validation = validation_subsets(factors.labels_val, len(inputs["subset"].arrays["train"]), spec)
+        validation = clean_subsets(spec, inputs)
     sums = class_sums(build, factors, validation, self_influence=True, threads=runtime["threads"])
     arrays = {name: values for name, values in vars(sums).items() if values is not None}
     return {"validation": validation, "labels": factors.labels_train, **arrays}, {}

@@ -6,12 +6,10 @@ import numpy as np
 
 from glitchmark import registry, seeds
 from glitchmark.influence.dynamics import Dynamics
-from glitchmark.influence.factors import Factors
-from glitchmark.influence.subsets import validation_subsets
 from glitchmark.influence.sums import Sums
 from glitchmark.influence.view import Influence
 from glitchmark.scores import checked
-from glitchmark.stages._estimator import factors_and_build
+from glitchmark.stages._estimator import cell_factors, clean_subsets, factors_and_build
 from glitchmark.stages._scoring import score_arrays
 
 
@@ -42,14 +40,14 @@ def _with_influence(spec, inputs, seed):
 
 def _with_factors(spec, inputs, seed):
     """The factors alone; one Influence a validation subset."""
-    factors = Factors.from_arrays(inputs["train"].arrays)
-    for validation in validation_subsets(factors.labels_val, len(inputs["subset"].arrays["train"]), spec):
+    factors = cell_factors(inputs)
+    for validation in clean_subsets(spec, inputs):
         yield Influence.from_factors(factors, None, validation, seed)
 
 
 def _with_training(spec, inputs, seed):
     """The factors with no validation samples: what they would add is in no key."""
-    factors = Factors.from_arrays(inputs["train"].arrays)
+    factors = cell_factors(inputs)
     yield Influence.from_factors(factors.with_validation(np.zeros(factors.n_val, bool)), None, None, seed)
 
 

@@ -20,17 +20,6 @@ def image_tensor(x: np.ndarray, size: int | None = None) -> torch.Tensor:
     return channels_last(scaled.expand(-1, 3, -1, -1))
 
 
-def standardise(x_train: np.ndarray, x_val: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """float32 (n, d), (m, d) -> the same with the training rows' column means removed and deviations divided out.
-
-    A constant column becomes zero.
-    """
-    mean, std = x_train.mean(axis=0, dtype=np.float64), x_train.std(axis=0, dtype=np.float64)
-    std[std == 0] = 1
-    scaled = [((x - mean) / std).astype(np.float32) for x in (x_train, x_val)]
-    return torch.from_numpy(scaled[0]), torch.from_numpy(scaled[1])
-
-
 def channels_last(x: torch.Tensor) -> torch.Tensor:
     """The same values, in the memory order in which convolutions on a CPU are faster; tables are left as they are."""
     return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x

@@ -1,41 +1,65 @@
-"""Pretrained weights from safetensors files."""
+"""Pretrained weights from files: safetensors, or torch's own format, of which tensors alone are read."""
 
-from hashlib import blake2b
+from hashlib import file_digest
 from pathlib import Path
+from pickle import UnpicklingError
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
 from glitchmark.errors import UserError
 from glitchmark.models import Parts
+from glitchmark.weights import is_published, published_file
 
 
-def load_weights(parts: Parts, file: str | Path, digest: str = "") -> None:
-    """Fill the network, its head excepted, from a safetensors file.
+def load_weights(parts: Parts, source: str | Path, digest: str = "") -> None:
+    """Fill the network, its head excepted.
 
-    digest: BLAKE2b of the file as it was planned with; unchecked if empty. Raises UserError that names the first layer
-    which is missing, unknown or of another shape.
+    source: a .safetensors file, and digest its BLAKE2b as it was when the run was planned, unchecked if empty. Or for
+    published weights, source is the folder that keeps them, and digest their name (see :mod:`glitchmark.weights`).
+    The file may hold a training's "state_dict" and names that DataParallel prefixed with "module."; what it holds
+    besides, such as a head of another name, is left out.
+    Raises UserError that names the first layer which is missing or of another shape.
     """
-    if digest and blake2b(Path(file).read_bytes()).hexdigest() != digest:
-        raise UserError(f"the weights file '{file}' was changed since this run was planned; run again.")
+    if is_published(digest):
+        file = published_file(digest, source)
+    else:
+        file = Path(source)
+        _check_unchanged(file, digest)
+    given = {k: v for k, v in _read(file).items() if not k.startswith(parts.head_prefix)}
     try:
-        given = load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise UserError(
-            f"the weights file '{file}' cannot be read: {error}; it must be a .safetensors file."
-        ) from error
-    wanted = parts.network.state_dict()
-    loaded = {}
-    for name, tensor in wanted.items():
-        if name.startswith(parts.head_prefix):
-            loaded[name] = tensor
-        elif name in given and given[name].shape == tensor.shape:
-            loaded[name] = given[name].to(tensor.dtype)
-        elif name in given or not name.endswith("num_batches_tracked"):
-            found = tuple(given[name].shape) if name in given else "missing"
-            raise UserError(
-                f"{file}: layer '{name}' should be {tuple(tensor.shape)}, but it is {found}; is it this model's?"
-            )
-        else:
-            loaded[name] = tensor  # batch norm's counter of batches: files may leave it out, and nothing here reads it
-    parts.network.load_state_dict(loaded)
+        # the library's loading also knows the names that layers had in older versions (ViT's linear_1, linear_2)
+        missing, _ = parts.network.load_state_dict(given, strict=False)
+    except RuntimeError as error:
+        first = str(error).split("\n\t")[1]
+        raise UserError(f"the weights file '{file}' does not fit this model: {first}") from error
+    missing = [name for name in missing if not name.startswith(parts.head_prefix)]
+    if missing:
+        raise UserError(f"the weights file '{file}' does not fit this model: it lacks the layer '{missing[0]}'.")
+
+
+def _check_unchanged(file: Path, digest: str) -> None:
+    if not digest:
+        return
+    with open(file, "rb") as opened:
+        if file_digest(opened, "blake2b").hexdigest() != digest:
+            raise UserError(f"the weights file '{file}' was changed since this run was planned; run again.")
+
+
+def _read(file: Path) -> dict[str, torch.Tensor]:
+    """Name -> tensor. Nothing that a file of torch's format holds is executed (``weights_only``)."""
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        given = torch.load(file, map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError, UnpicklingError, EOFError, RuntimeError) as error:
+        reason = str(error).split("\n")[0]
+        raise UserError(f"the weights file '{file}' cannot be read as {file.suffix}: {reason}") from error
+    given = given.get("state_dict", given) if isinstance(given, dict) else None
+    if not given or not all(isinstance(tensor, torch.Tensor) for tensor in given.values()):
+        raise UserError(f"the weights file '{file}' must hold names and tensors, as state_dict() gives them.")
+    given = dict(given)
+    consume_prefix_in_state_dict_if_present(given, "module.")
+    return given

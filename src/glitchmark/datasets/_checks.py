@@ -1,0 +1,35 @@
+"""What every source must have delivered: rows, columns, classes and types."""
+
+import numpy as np
+
+from glitchmark.datasets import Description, Pool
+from glitchmark.errors import CellError
+
+
+def check_pool(pool: Pool, known: Description, name: str) -> None:
+    """Raise CellError, naming the data set, where a pool is not what :class:`Pool` or its description says."""
+    n, n_classes = len(pool.y), len(pool.class_names)
+    is_image = pool.x.dtype == np.uint8 and (pool.x.ndim == 3 or (pool.x.ndim == 4 and pool.x.shape[3] == 3))
+    is_table = pool.x.dtype == np.float32 and pool.x.ndim == 2
+    facts = {
+        "x must be uint8 (N, H, W) or (N, H, W, 3), or float32 (N, d)": is_image or is_table,
+        f"its modality must be '{known.modality}'": is_image if known.modality == "image" else is_table,
+        "x and y must have equally many rows": pool.y.shape == (len(pool.x),),
+        "y must be int64": pool.y.dtype == np.int64,
+        f"its labels must be 0..{n_classes - 1}": n > 0 and pool.y.min() >= 0 and pool.y.max() < n_classes,
+        f"it must have {known.n_samples} samples, not {n}": known.n_samples in (0, n),
+        f"it must have {known.n_classes} classes, not {n_classes}": known.n_classes in (0, n_classes),
+        f"a sample must have the shape {known.shape}, not {pool.x.shape[1:]}": known.shape in ((), pool.x.shape[1:]),
+        "'is_test' must be one bool a sample": _fits(pool.is_test, bool, n),
+        f"it must have {known.n_test} test samples": pool.is_test is None or known.n_test in (0, pool.is_test.sum()),
+        "'annotated' must be one int64 a sample": _fits(pool.annotated, np.int64, n),
+        "it must bring the labels that people gave": not known.human_noise or pool.annotated is not None,
+        "'categories' must hold one number a column": is_image or len(pool.categories) in (0, pool.x.shape[1]),
+    }
+    wrong = [rule for rule, holds in facts.items() if not holds]
+    if wrong:
+        raise CellError(f"data set '{name}': {'; '.join(wrong)}. Is its file damaged, or of another version?")
+
+
+def _fits(values: np.ndarray | None, dtype: type, n: int) -> bool:
+    return values is None or (values.dtype == dtype and values.shape == (n,))

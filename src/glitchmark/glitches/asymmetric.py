@@ -1,0 +1,39 @@
+"""Asymmetric noise from a transition matrix."""
+
+import numpy as np
+
+from glitchmark.errors import CellError
+from glitchmark.glitches import MISLABELED, TrainingData, glitch
+from glitchmark.stratified import stratified_counts
+
+
+@glitch("asymmetric", kind=MISLABELED, reference="Patrini et al., CVPR 2017; Myrtakis et al., KDD 2025, section 3.1")
+def asymmetric(data: TrainingData, rng: np.random.Generator, *, ratio: float, matrix: tuple) -> TrainingData:
+    """A share of all samples gets other classes in the proportions of a transition matrix.
+
+    matrix: C rows of C numbers, P(observed j | true i); the diagonal is not read. ratio: the share of all samples that
+    change; the class sizes times the matrix say how many of these go from i to j (largest remainder).
+    Raises CellError for a matrix that is not such, and where a class has fewer samples than it asks for.
+    """
+    weights = _off_diagonal(matrix, data.n_classes)
+    sizes = np.bincount(data.true_label[: data.n_original], minlength=data.n_classes)
+    flows = sizes[:, None] * weights
+    total = data.count(ratio)
+    counts = stratified_counts(flows.ravel(), total, most=np.where(flows.ravel() > 0, total, 0)).reshape(flows.shape)
+    for true, row in enumerate(counts):
+        samples = data.draw(int(row.sum()), rng, data.true_label == true)
+        data = data.relabel(samples, np.repeat(np.arange(data.n_classes), row), "asymmetric")
+    return data
+
+
+def _off_diagonal(matrix: tuple, n_classes: int) -> np.ndarray:
+    try:
+        weights = np.array(matrix, float)
+    except ValueError:
+        weights = np.empty(0)
+    if weights.shape != (n_classes, n_classes) or not np.isfinite(weights).all() or (weights < 0).any():
+        raise CellError(f"matrix: it must hold {n_classes} rows of {n_classes} numbers of at least 0, one a class")
+    np.fill_diagonal(weights, 0)
+    if not weights.any():
+        raise CellError("matrix: every number off the diagonal is 0, so no label could change")
+    return weights

@@ -62,10 +62,10 @@ BROKEN = {
     "subset negative": ({"subset": -5}, ["subset", "-5", "(0, 1)"]),
     "subset text": ({"subset": "all"}, ["subset", "'all'", "(0, 1)"]),
     "subset above one": ({"subset": 1.5}, ["subset", "1.5", "less than 1"]),
-    "subset too small": ({"subset": 12}, ["datasets[0] (digits)", "12 samples", "10 classes", "larger 'subset'"]),
+    "subset too small": ({"subset": 12}, ["datasets[0] (digits)", "10, 2, 3 samples", "10 classes", "larger 'subset'"]),
     "own subset too small": (
         {"datasets": ["digits", {"name": "wine", "subset": 0.02}]},
-        ["datasets[1] (wine)", "4 samples", "3 classes", "larger 'subset'"],
+        ["datasets[1] (wine)", "3, 1, 1 samples", "3 classes", "larger 'subset'"],
     ),
     "validation one": ({"validation": 1.0}, ["validation:", "less than 1"]),
     "validation zero": ({"validation": 0}, ["validation:", "greater than 0"]),
@@ -133,7 +133,7 @@ BROKEN = {
         ["datasets[0] (digits)", "anomaly_source", "'npz'", "'file'"],
     ),
     # models
-    "model": ({"models": ["resnet", MLP]}, ["models[0]", "'resnet'", "did you mean 'resnet20'", "mlp"]),
+    "model": ({"models": ["resnet200", MLP]}, ["models[0]", "'resnet200'", "did you mean 'resnet20'", "mlp"]),
     "no models": ({"models": []}, ["models:", "at least 1"]),
     "model twice": ({"models": [RESNET, MLP, MLP]}, ["models", "'mlp'", "twice", "'id'"]),
     "model id": ({"models": [RESNET, MLP | {"id": "MLP-1"}]}, ["models[1].id", "'MLP-1'", "lower snake case"]),
@@ -182,7 +182,7 @@ BROKEN = {
     # glitches
     "glitch": (
         {"glitches": ["unifrm"]},
-        ["glitches[0]", "'unifrm'", "did you mean 'uniform'", "far_ca, none, uniform"],
+        ["glitches[0]", "'unifrm'", "did you mean 'uniform'", "far_ca, far_cluster"],
     ),
     "glitch without ratio": ({"glitches": ["none", "uniform"]}, ["glitches[1]", "'uniform'", "needs the key 'ratio'"]),
     "glitch key": ({"glitches": [{"name": "uniform", "ration": 0.1}]}, ["glitches[0]", "did you mean 'ratio'"]),

@@ -15,7 +15,7 @@ from glitchmark.config import read, validated
 from glitchmark.datasets._images import fit_images
 from glitchmark.datasets.letters import letters
 from glitchmark.datasets.npz import inspect_npz, npz
-from glitchmark.errors import CellError, UserError
+from glitchmark.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = {
@@ -181,7 +181,6 @@ BAD_FILES = {
     "object samples": (saved(x=TABLE.astype(object)), "", ["object", "tables of numbers"]),
     "string samples": (saved(x=TABLE.astype(str)), "", ["<U", "tables of numbers"]),
     "complex samples": (saved(x=TABLE.astype(complex)), "", ["complex128", "tables of numbers"]),
-    "NaN": (saved(x=with_value(np.nan)), "", ["x[2, 1]", "nan"]),
     "inf": (saved(x=with_value(-np.inf)), "", ["x[2, 1]", "-inf"]),
     "too large for float32": (saved(x=with_value(1e39)), "", ["x[2, 1]", "1e+39"]),
     "wrong split": (saved(split=SPLIT), "tset", ["split 'tset'", "test, train"]),
@@ -274,13 +273,85 @@ def test_split_selects_rows(tmp_path, split, x):
 
 def test_rows_of_other_splits_do_not_matter(tmp_path):
     table = TABLE.copy()
-    table[0] = np.nan
+    table[2] = np.inf
     np.savez(tmp_path / "mine.npz", x=table, y=LABELS, split=SPLIT)
     file = str(tmp_path / "mine.npz")
     assert np.isfinite(npz(file=file, split="test").x).all()
     assert inspect_npz(file=file, split="test").n_samples == 30
-    with pytest.raises(UserError, match=r"x\[0, 0\] is nan"):
-        inspect_npz(file=file, split="train")
+    for function in (npz, inspect_npz):
+        with pytest.raises(UserError, match=r"x\[2, 0\] is inf"):
+            function(file=file, split="train")
+
+
+@pytest.mark.parametrize("split", ["train", ""])
+@pytest.mark.parametrize("x", [GREY, np.asfortranarray(TABLE)], ids=["image", "table"])
+def test_the_test_split_is_marked(tmp_path, split, x):
+    splits = np.array(["train", "test", "more"] * 20)
+    labels = np.arange(60) // 3 % 2
+    np.savez(tmp_path / "mine.npz", x=x, y=labels, split=splits)
+    given = {"file": str(tmp_path / "mine.npz"), "split": split, "test_split": "test"}
+    pool, description = npz(**given), inspect_npz(**given)
+    rows = (splits != "more") if split else np.full(60, True)
+    np.testing.assert_array_equal(pool.x, x[rows].astype(pool.x.dtype), strict=True)
+    np.testing.assert_array_equal(pool.y, labels[rows], strict=True)
+    np.testing.assert_array_equal(pool.is_test, splits[rows] == "test", strict=True)
+    assert (description.n_samples, description.n_test) == (rows.sum(), 20)
+    assert description.shape == x.shape[1:]
+    assert description.class_counts == tuple(np.bincount(labels[rows & (splits != "test")]))
+
+
+def test_a_pool_without_test_split_marks_nothing(tmp_path):
+    saved(split=SPLIT)(tmp_path / "mine.npz")
+    assert npz(file=str(tmp_path / "mine.npz"), split="train").is_test is None
+
+
+@pytest.mark.parametrize(
+    ("arrays", "given", "message"),
+    [
+        ({"split": SPLIT}, {"test_split": "tset"}, "no row has split 'tset'; there is: test, train"),
+        ({}, {"test_split": "test"}, "no array 'split'"),
+        ({"split": SPLIT}, {"split": "test", "test_split": "test"}, "must differ"),
+        ({"split": SPLIT, "y": np.array([0, 1] * 30)}, {"test_split": "test"}, "one class only outside the test split"),
+    ],
+)
+def test_an_impossible_test_split_is_refused(tmp_path, arrays, given, message):
+    saved(**arrays)(tmp_path / "mine.npz")
+    for function in (npz, inspect_npz):
+        with pytest.raises(UserError, match=message):
+            function(file=str(tmp_path / "mine.npz"), **given)
+
+
+@pytest.mark.parametrize("split", ["train", ""])
+def test_nan_is_a_missing_value(tmp_path, split):
+    saved(x=with_value(np.nan), split=SPLIT)(tmp_path / "mine.npz")
+    x = npz(file=str(tmp_path / "mine.npz"), split=split).x
+    assert np.argwhere(np.isnan(x)).tolist() == [[1 if split else 2, 1]]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(700, 3000), (70, 200, 300, 3), (9, 2, 2)])
+def test_rows_are_the_same_however_many_blocks_they_are_read_in(tmp_path, order, shape):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, shape).astype(">f8" if len(shape) == 2 else np.uint8)  # up to 17 MB: two blocks
+    splits = np.where(rng.random(len(x)) < 0.5, "a", "b")
+    splits[:4] = ["a", "a", "b", "b"]
+    np.savez(tmp_path / "mine.npz", x=np.asarray(x, order=order), y=np.arange(len(x)) % 2, split=splits)
+    found = npz(file=str(tmp_path / "mine.npz"), split="b").x
+    np.testing.assert_array_equal(found, x[splits == "b"].astype(found.dtype), strict=True)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
+def test_reading_a_split_holds_little_more_than_its_rows(tmp_path, dtype):
+    import tracemalloc
+
+    shape = (4000, 100, 100) if dtype == np.uint8 else (4000, 2000)
+    splits = np.where(np.arange(4000) % 2, "a", "b")
+    np.savez(tmp_path / "mine.npz", x=np.zeros(shape, dtype), y=np.arange(4000) // 2 % 2, split=splits)
+    tracemalloc.start()
+    x = npz(file=str(tmp_path / "mine.npz"), split="b").x
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * x.nbytes + 3 * 2**24
 
 
 def test_labels_may_fill_their_type(tmp_path):

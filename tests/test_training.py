@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from glitchmark import registry
 from glitchmark.errors import CellError, UserError
 from glitchmark.training.classifier import build, train_and_read
-from glitchmark.training.inputs import forward, image_tensor, standardise
+from glitchmark.training.inputs import forward, image_tensor
 from glitchmark.training.sgd import Settings, checkpoint_epochs, fit
 
 RESNET = {"name": "resnet20", "params": {}}
@@ -181,19 +181,6 @@ def test_image_tensor_scales_repeats_and_resizes():
     colour = np.random.default_rng(0).integers(0, 256, (2, 4, 6, 3), dtype=np.uint8)
     torch.testing.assert_close(image_tensor(colour)[1, 2, 3, 5], torch.tensor(colour[1, 3, 5, 2] / 127.5 - 1).float())
     assert image_tensor(colour, 5).shape == (2, 3, 5, 5)
-
-
-def test_standardise_uses_the_training_rows_alone():
-    rng = np.random.default_rng(0)
-    train, val = rng.normal(3, 5, (50, 4)).astype(np.float32), rng.normal(size=(20, 4)).astype(np.float32)
-    train[:, 2] = val[:, 2] = 7
-    x, x_val = standardise(train, val)
-    keep = [0, 1, 3]
-    np.testing.assert_allclose(x.numpy()[:, keep].mean(0), 0, atol=1e-6)
-    np.testing.assert_allclose(x.numpy()[:, keep].std(0), 1, rtol=1e-5)
-    assert (x[:, 2] == 0).all()
-    expected = (val[:, 0] - train[:, 0].mean()) / train[:, 0].std()
-    np.testing.assert_allclose(x_val.numpy()[:, 0], expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", registry.names("model"))

@@ -25,6 +25,7 @@ def main(argv: list[str] | None = None) -> int:
         )
         return 2
     try:
+        _sort_config(arguments)
         status = arguments.function(arguments, rest)
         sys.stdout.flush()
         return status
@@ -78,8 +79,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="lay these files over config.yaml")
-    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="set single keys")
+    parser.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="lay these over config.yaml")
+    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="set single keys (or the name of a FILE)")
+
+
+def _sort_config(arguments: argparse.Namespace) -> None:
+    """``--config config/paper.yaml`` is taken for what it means."""
+    given = getattr(arguments, "config", [])
+    files = [value for value in given if "=" not in value and value.endswith((".yaml", ".yml"))]
+    if files:
+        arguments.configfile = [*arguments.configfile, *files]
+        arguments.config = [value for value in given if value not in files]
 
 
 def is_dry_run(arguments: list[str]) -> bool:
@@ -117,12 +127,12 @@ def _plan(arguments: argparse.Namespace, _: list[str]) -> int:
         keys = [key for key, node in run.plan.nodes.items() if node.stage == stage]
         missing = sum(key not in there for key in keys)
         print(f"{stage:<12}{len(keys):>8}{missing:>8}{len(run.names(stage)):>8}")
-    skipped = [
+    skipped = dict.fromkeys(  # of several ratios, once
         f"{glitch.id} on {dataset.id}"
         for glitch in run.grid.glitches
         for dataset in run.grid.datasets
         if not glitch.applies_to(dataset)
-    ]
+    )
     if skipped:
         print(f"left out, since they do not apply: {', '.join(skipped)}")
     return 0

@@ -1,4 +1,4 @@
-"""The two kinds of error that are not bugs."""
+"""The kinds of error that are not bugs."""
 
 
 class UserError(Exception):
@@ -7,6 +7,10 @@ class UserError(Exception):
     The message is one sentence that says what is wrong, where, what is allowed and what to do. It is
     printed alone, without a traceback.
     """
+
+
+class Unavailable(UserError):
+    """A download that failed: no fault of the cell, so its job ends, nothing is recorded, and the next run tries again."""
 
 
 class CellError(Exception):

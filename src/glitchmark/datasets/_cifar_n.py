@@ -8,7 +8,6 @@ those that several projects that read the files have published independently of 
 import io
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,11 +34,11 @@ def with_human_labels(pool: Pool, cache: str, file: LabelFile, key: str, noise_p
     key: of the labels in the file. noise_percent: the published share of wrong labels, to two digits.
     Raises CellError where the file cannot be had, or its labels are not those that were published.
     """
-    path = fetch(file.url + file.name, Path(cache) / "CIFAR-N" / file.name, file.sha256, name)
+    path = fetch(file.url + file.name, cache, f"CIFAR-N/{file.name}", file.sha256, name)
     content = path.read_bytes()
     # It is a pickle, which may run anything: only the bytes that have the digest are ever loaded.
     if sha256(content).hexdigest() != file.sha256:
-        raise CellError(f"data set '{name}': {path.absolute()} was changed while it was read; run again.")
+        raise CellError(f"data set '{name}': {path} was changed while it was read; run again.")
     import torch
 
     labels = torch.load(io.BytesIO(content), map_location="cpu", weights_only=False)

@@ -23,11 +23,12 @@ WAITS = (1.0, 4.0)  # seconds before the second and before the third try
 TIMEOUT = 60.0  # seconds without an answer before a connection counts as lost
 
 
-def fetch(url: str, path: Path, sha256: str, name: str) -> Path:
-    """``path``, which holds the file with this SHA-256; downloaded if it is not there or damaged.
+def fetch(url: str, cache: str, place: str, sha256: str, name: str) -> Path:
+    """The file ``place`` of the cache, with this SHA-256; downloaded if it is not there or damaged.
 
     name: the data set, for messages. Raises CellError where there is no such file and it cannot be downloaded.
     """
+    path = Path(cache).absolute() / place
     if has_digest(path, sha256):
         return path
     from torch.hub import download_url_to_file
@@ -42,9 +43,8 @@ def fetch(url: str, path: Path, sha256: str, name: str) -> Path:
                 with_retries(download)
     except (OSError, HTTPException, RuntimeError) as error:
         raise CellError(
-            f"data set '{name}': the file {path.absolute()} {found} and {url} cannot be downloaded ({reason(error)}); "
-            "go online, or put the file there, or name the folder that holds it: --config cache_dir=DIR, where DIR "
-            f"contains {path.parent.name}/{path.name} or {path.name} as that path ends."
+            f"data set '{name}': the file {path} {found}, and downloading it from {url} failed ({reason(error)}); go "
+            f"online, or name a folder that holds it: --config cache_dir=DIR, where DIR contains {place}."
         ) from error
     return path
 

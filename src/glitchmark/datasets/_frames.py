@@ -15,7 +15,7 @@ from glitchmark.registry import suggestion
 if TYPE_CHECKING:
     import pandas as pd
 
-BATCH = 64  # columns that are read at once
+CELLS = 1 << 20  # values that are read at once, 8 MB in double precision
 NUMBERS = ("boolean", "integer", "integer-na", "floating", "mixed-integer-float", "decimal", "empty")
 TEXT = ("string", "categorical", "mixed-integer")
 DATES = ("datetime64", "datetime", "date", "timedelta64", "timedelta", "time", "period")
@@ -36,6 +36,34 @@ class Frame:
     read: Callable[[list[str]], "pd.DataFrame"]
 
 
+def parquet_frame(file: str, where: str = "") -> Frame:
+    """A Parquet file; its pandas index, if it has one, is left out. Raises UserError if it cannot be read."""
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
+
+    where = where or file
+    try:
+        opened = ParquetFile(file, pre_buffer=False)
+        schema = opened.schema_arrow
+    except pa.ArrowInvalid as error:
+        reason = str(error).splitlines()[0].removesuffix(".")
+        raise UserError(f"{where}: the file cannot be read as Parquet: {reason}.") from error
+    except OSError as error:
+        raise cannot_open(file, error) from error
+    index = (schema.pandas_metadata or {}).get("index_columns", [])
+    names = tuple(name for name in schema.names if name not in index)
+
+    def read(columns: list[str]) -> "pd.DataFrame":
+        try:
+            table = opened.read(columns=columns, use_threads=False)
+            return table.select(columns).to_pandas(ignore_metadata=True, use_threads=False)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+            reason = str(error).splitlines()[0].removesuffix(".")
+            raise UserError(f"{where}: the columns {_listed(columns)} cannot be read: {reason}.") from error
+
+    return Frame(where, names, opened.metadata.num_rows, read)
+
+
 def to_pool(
     frame: Frame, label: str, *, drop: Sequence[str] = (), max_categories: int = 100, test: Frame | None = None
 ) -> Pool:
@@ -43,18 +71,19 @@ def to_pool(
 
     Numbers and truth values become numbers, also where they are declared as the categories 0 and 1; text and
     categories become codes in sorted order; missing values NaN. Classes are sorted: by value if all are whole numbers,
-    else by name. Beyond x it needs the memory of BATCH columns.
+    else by name. Beyond x it needs the memory of a few columns.
 
     label: the column with the labels. drop: columns to leave out. max_categories: a text column that has more is
     taken for an identifier. Raises UserError that names the column, and the row, which cannot be used.
     """
     frames = [frame] if test is None else [frame, test]
-    features = _features(frames, label, drop)
+    features = feature_names(frames, label, drop)
     y, class_names = to_labels(frames, label)
     x = np.empty((len(y), len(features)), np.float32)
     categories: list[int] = []
-    for start in range(0, len(features), BATCH):
-        names = features[start : start + BATCH]
+    batch = max(1, CELLS // len(y))
+    for start in range(0, len(features), batch):
+        names = features[start : start + batch]
         parts = [f.read(names) for f in frames]
         block = np.empty((len(names), len(y)), np.float32)
         for row, name in zip(block, names, strict=True):
@@ -74,7 +103,7 @@ def describe(pool: Pool, digest: str = "") -> Description:
     """What a pool is, in the words that the plan needs."""
     test = np.zeros(len(pool.y), bool) if pool.is_test is None else pool.is_test
     return Description(
-        modality="table" if pool.x.ndim == 2 else "image",
+        modality="table",
         n_samples=len(pool.y),
         n_classes=len(pool.class_names),
         n_test=int(test.sum()),
@@ -84,28 +113,21 @@ def describe(pool: Pool, digest: str = "") -> Description:
     )
 
 
-def content_digest(*files: str) -> str:
-    """A digest of the content of files; "" for one that is not given."""
-    digest = blake2b()
-    for file in files:
-        if file:
-            with open(file, "rb") as handle:
-                digest.update(file_digest(handle, "blake2b").digest())
-    return digest.hexdigest()
+def describe_labels(frame: Frame, label: str, drop: Sequence[str] = ()) -> Description:
+    """The same of a table whose columns are not read but for the labels; raises as :func:`to_pool` does."""
+    features = feature_names([frame], label, drop)
+    y, class_names = to_labels([frame], label)
+    return Description(
+        modality="table",
+        n_samples=len(y),
+        n_classes=len(class_names),
+        shape=(len(features),),
+        class_counts=tuple(np.bincount(y).tolist()),
+    )
 
 
-def cannot_open(file: str, error: OSError) -> UserError:
-    """The sentence for a file of the user's that is missing or cannot be opened."""
-    if isinstance(error, FileNotFoundError):
-        return UserError(
-            f"the data file '{file}' does not exist; check the data set's 'file' and the key 'data_dir' "
-            "(--config data_dir=DIR)."
-        )
-    return UserError(f"the data file '{file}' cannot be read: {error.strerror or error}.")
-
-
-def _features(frames: list[Frame], label: str, drop: Sequence[str]) -> list[str]:
-    """The columns that are neither labels nor dropped, in the first table's order."""
+def feature_names(frames: list[Frame], label: str, drop: Sequence[str]) -> list[str]:
+    """The columns that are neither labels nor dropped, in the first table's order; raises as :func:`to_pool` does."""
     for frame in frames:
         check_names(frame.where, frame.names)
         if frame.n_rows == 0:
@@ -126,6 +148,26 @@ def _features(frames: list[Frame], label: str, drop: Sequence[str]) -> list[str]
         if missing:
             raise UserError(f"{frame.where}: there is no column '{missing[0]}', which {frames[0].where} has.")
     return features
+
+
+def content_digest(*files: str) -> str:
+    """A digest of the content of files; "" for one that is not given."""
+    digest = blake2b()
+    for file in files:
+        if file:
+            with open(file, "rb") as handle:
+                digest.update(file_digest(handle, "blake2b").digest())
+    return digest.hexdigest()
+
+
+def cannot_open(file: str, error: OSError) -> UserError:
+    """The sentence for a file of the user's that is missing or cannot be opened."""
+    if isinstance(error, FileNotFoundError):
+        return UserError(
+            f"the data file '{file}' does not exist; check the data set's 'file' and the key 'data_dir' "
+            "(--config data_dir=DIR)."
+        )
+    return UserError(f"the data file '{file}' cannot be read: {error.strerror or error}.")
 
 
 def check_names(where: str, names: Sequence[str]) -> None:
@@ -151,7 +193,7 @@ def _place(frames: list[Frame], row: int) -> str:
 def _kind(values: "pd.Series") -> str:
     from pandas.api.types import infer_dtype
 
-    return infer_dtype(values, skipna=True)
+    return "empty" if values.isna().all() else infer_dtype(values, skipna=True)
 
 
 def _joined(parts: list["pd.Series"], frames: list[Frame], name: str) -> tuple["pd.Series", str]:
@@ -169,9 +211,7 @@ def _joined(parts: list["pd.Series"], frames: list[Frame], name: str) -> tuple["
         of = [f"{'numbers' if kind in NUMBERS else 'text'} in {f.where}" for kind, f in zip(kinds, frames, strict=True)]
         raise UserError(f"the column '{name}' holds {' and '.join(of)}; both must hold the same.")
     kind = next((kind for kind in kinds if kind != "empty"), "empty")
-    if len(parts) == 1:
-        return parts[0], kind
-    return pd.concat([part.astype(object) for part in parts], ignore_index=True), kind
+    return (parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)), kind
 
 
 def _named(values: "pd.Series", kind: str) -> tuple[np.ndarray, np.ndarray]:
@@ -209,9 +249,7 @@ def to_labels(frames: list[Frame], label: str) -> tuple[np.ndarray, tuple[str, .
     return y, tuple(names.tolist())
 
 
-def _column(
-    parts: list["pd.Series"], frames: list[Frame], name: str, max_categories: int
-) -> tuple[np.ndarray, int]:
+def _column(parts: list["pd.Series"], frames: list[Frame], name: str, max_categories: int) -> tuple[np.ndarray, int]:
     """A column's numbers or codes, and how many categories it has, 0 for numbers."""
     values, kind = _joined(parts, frames, name)
     if kind == "empty":

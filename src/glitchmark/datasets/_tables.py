@@ -22,7 +22,11 @@ def encode(x_train: np.ndarray, *others: np.ndarray, categories: tuple[int, ...]
     numeric, categorical = np.flatnonzero(sizes == 0), np.flatnonzero(sizes)
     table = ColumnTransformer(
         [
-            ("numbers", make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()), numeric),
+            (
+                "numbers",
+                make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()),
+                numeric,
+            ),
             (
                 "categories",
                 make_pipeline(

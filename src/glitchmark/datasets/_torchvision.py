@@ -2,6 +2,8 @@
 
 import inspect
 from http.client import HTTPException
+from operator import index
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,8 +33,8 @@ def open_part(cls: type, cache: str, name: str, place: str, **options: Any) -> A
             f"data set '{name}': torchvision's {cls.__name__} has no option '{unknown[0]}'; it has: "
             f"{', '.join(key for key in known if key not in ('self', 'root', 'download'))}."
         )
-    options |= {"root": cache}
-    where = f"{cache.rstrip('/')}/{place}".rstrip("/")
+    root = Path(cache).absolute()
+    options |= {"root": str(root)}
     try:
         return cls(**options, **({"download": False} if "download" in known else {}))
     except FILE_ERRORS as error:
@@ -40,24 +42,29 @@ def open_part(cls: type, cache: str, name: str, place: str, **options: Any) -> A
             raise CellError(f"data set '{name}': torchvision's {cls.__name__}: {reason(error)}.") from error
         if "download" not in known:
             raise CellError(
-                f"data set '{name}' cannot be read from {where} ({reason(error)}), and torchvision's {cls.__name__} "
-                "does not download it; put its files there as torchvision's documentation says."
+                f"data set '{name}' cannot be read from {root / place} ({reason(error)}), and torchvision does not "
+                f"download it; put its files there as the documentation of torchvision's {cls.__name__} says."
             ) from error
     try:
-        with alone(cache):
+        with alone(root):
             return with_retries(lambda: cls(**options, download=True))
     except FILE_ERRORS as error:
-        if not is_network_error(error):
-            raise CellError(
-                f"data set '{name}' cannot be read from {where} ({reason(error)}); the files there are damaged, or of "
-                "another form: remove them, so that they are downloaded again."
-            ) from error
-        tried = ", ".join(addresses(cls)) or f"the address in torchvision's {cls.__name__}"
-        raise CellError(
-            f"data set '{name}' is not in {where}, or damaged, and cannot be downloaded; tried {tried} "
-            f"({reason(error)}); go online, or name a folder that holds it as torchvision lays it out: "
-            f"--config cache_dir=DIR, where DIR contains {place or 'what torchvision expects in its root'}."
-        ) from error
+        raise _failure(error, cls, root, name, place) from error
+
+
+def _failure(error: Exception, cls: type, root: Path, name: str, place: str) -> CellError:
+    if not is_network_error(error):
+        return CellError(
+            f"data set '{name}' cannot be read from {root / place} ({reason(error)}); the files there are damaged, or "
+            "of another form: remove them, so that they are downloaded again."
+        )
+    tried = ", ".join(addresses(cls)) or f"the address in torchvision's {cls.__name__}"
+    expected = " or ".join(filter(None, (place, getattr(cls, "filename", "")))) or "what torchvision keeps in its root"
+    return CellError(
+        f"data set '{name}' is not in {root / place}, or damaged, and cannot be downloaded; tried {tried} "
+        f"({reason(error)}); go online, or name a folder that holds it as torchvision lays it out: "
+        f"--config cache_dir=DIR, where DIR contains {expected}."
+    )
 
 
 def parameters(cls: type) -> dict[str, inspect.Parameter]:
@@ -94,24 +101,38 @@ def train_and_test(cls: type, cache: str, name: str, place: str) -> Pool:
     """Training and test images of a class that holds them as one array, such as MNIST and CIFAR-10.
 
     cls: its objects have ``data``, uint8 (n, H, W) or (n, H, W, 3), ``targets`` and ``classes``. Others: see
-    :func:`open_part`. At its largest, memory holds the pool and the training images as torchvision keeps them.
+    :func:`open_part`. Memory holds at most the pool and what torchvision keeps of the images that are read last.
     """
-    x, labels = np.empty(0, np.uint8), []
-    for train in (True, False):
-        part = open_part(cls, cache, name, place, train=train)
+    x, labels, is_test = np.empty(0, np.uint8), [], []
+    for piece, train in _pieces(cls):
+        part = open_part(piece, cache, name, place, train=train)
         images, targets = np.asarray(part.data), np.asarray(part.targets, dtype=np.int64)
         if images.dtype != np.uint8 or len(images) != len(targets) or x.shape[1:] not in ((), images.shape[1:]):
             raise CellError(
-                f"data set '{name}': {cache.rstrip('/')}/{place} holds images {images.dtype} {images.shape} and "
-                f"{len(targets)} labels; expected uint8, as many labels, and one shape in both splits. Remove the files "
-                "there, so that they are downloaded again."
+                f"data set '{name}': {Path(cache).absolute() / place} holds images {images.dtype} {images.shape} and "
+                f"{len(targets)} labels; expected are uint8, as many labels, and one shape in both splits. Remove the "
+                "files there, so that they are downloaded again."
             )
         x = _longer(x, len(images), images.shape[1:])
-        x[len(x) - len(images) :] = images
+        # CIFAR's lie channel by channel in memory, and are copied so three times as fast as pixel by pixel.
+        for channel in np.ndindex(images.shape[3:]):
+            x[len(x) - len(images) :, ..., *channel] = images[..., *channel]
         labels.append(targets)
+        is_test.append(np.full(len(targets), not train))
         class_names = tuple(map(str, part.classes))
-        del part, images  # before the next part is read
-    return Pool(x, np.concatenate(labels), class_names, is_test=np.arange(len(x)) >= len(labels[0]))
+        del part, images  # before the next ones are read
+    return Pool(x, np.concatenate(labels), class_names, is_test=np.concatenate(is_test))
+
+
+def _pieces(cls: type) -> list[tuple[type, bool]]:
+    """Classes that read ``cls`` piece by piece, with their ``train``: CIFAR's files one by one, others by split.
+
+    All of CIFAR's training files at once would be in memory twice, and each split would check the digests of all.
+    """
+    files = [(file, True) for file in getattr(cls, "train_list", ())]
+    files += [(file, False) for file in getattr(cls, "test_list", ())]
+    lists = [({"train_list": [file] * train, "test_list": [file] * (not train)}, train) for file, train in files]
+    return [(type(cls.__name__, (cls,), own), train) for own, train in lists] or [(cls, True), (cls, False)]
 
 
 def by_sample(cls: type, cache: str, options: dict[str, Any], size: int) -> Pool:
@@ -125,7 +146,13 @@ def by_sample(cls: type, cache: str, options: dict[str, Any], size: int) -> Pool
         part = open_part(cls, cache, cls.__name__, "", **options, **chosen)
         start = len(x)
         for i in range(len(part)):
-            image, target = part[i]
+            try:
+                image, target = part[i]
+            except OSError as error:
+                raise CellError(
+                    f"{cls.__name__}: its image {i} in {Path(cache).absolute()} cannot be read ({reason(error)}); "
+                    "remove the set's folder there, so that it is extracted or downloaded again."
+                ) from error
             mode = mode or ("L" if image.mode in ("1", "L") else "RGB")
             if mode == "L" and image.mode not in ("1", "L"):
                 raise CellError(
@@ -137,8 +164,8 @@ def by_sample(cls: type, cache: str, options: dict[str, Any], size: int) -> Pool
             if image.size != (x.shape[2], x.shape[1]):
                 raise CellError(
                     f"the images of {cls.__name__} differ in size: {x.shape[2]}x{x.shape[1]} and {image.width}x"
-                    f"{image.height} pixels; add 'size: 224', or another number, to the data set's entry, which resizes "
-                    "the shorter side and crops the centre."
+                    f"{image.height} pixels; add 'size: 224', or another number, to the data set's entry, which "
+                    "resizes the shorter side and crops the centre."
                 )
             x[start + i] = np.asarray(image.convert(mode))
             labels.append(_label(target, cls, chosen))
@@ -176,13 +203,13 @@ def _longer(x: np.ndarray, more: int, shape: tuple[int, ...]) -> np.ndarray:
 
 def _label(target: Any, cls: type, chosen: dict[str, Any]) -> int:
     try:
-        label = int(target)
-    except (TypeError, ValueError):
+        label = index(target)
+    except TypeError:
         label = -1
     if label < 0:
         raise CellError(
-            f"{cls.__name__} ({', '.join(f'{k}={v}' for k, v in chosen.items()) or 'all'}) has a sample with the target "
-            f"{target!r}, which is no class label; choose other 'options', such as {{split: train}}."
+            f"{cls.__name__} ({', '.join(f'{k}={v}' for k, v in chosen.items()) or 'all'}) has a sample with the "
+            f"target {target!r}, which is no class label; choose other 'options', such as {{split: train}}."
         )
     return label
 

@@ -16,7 +16,7 @@ N_FEATURES = 54
     n_samples=8000,
     n_classes=4,
     shape=(N_FEATURES,),
-    source="generated on the spot with scikit-learn, make_classification (Guyon, NIPS 2003 feature selection challenge)",
+    source="generated on the spot with scikit-learn, make_classification",
     licence="generated",
     inspect=lambda *, n_samples=8000, **_: Description("table", n_samples, 4, shape=(N_FEATURES,)),
 )

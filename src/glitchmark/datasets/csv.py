@@ -1,10 +1,17 @@
 """A user's own table in a CSV file."""
 
 import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from glitchmark.datasets import Description, Pool, dataset
-from glitchmark.datasets._frames import Frame, cannot_open, check_names, content_digest, describe, to_pool
+from glitchmark.datasets._frames import CELLS, Frame, cannot_open, check_names, content_digest, describe, to_pool
 from glitchmark.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def inspect_csv(*, file: str, test_file: str = "", **more) -> Description:
@@ -37,27 +44,17 @@ def csv(
     """
     if len(separator) != 1:
         raise UserError(f"'separator: {separator!r}' must be one character.")
-    test = _open(test_file, label, separator) if test_file else None
-    return to_pool(_open(file, label, separator), label, drop=drop, max_categories=max_categories, test=test)
+    test = _open(test_file, label, drop, separator) if test_file else None
+    return to_pool(_open(file, label, drop, separator), label, drop=drop, max_categories=max_categories, test=test)
 
 
-def _open(file: str, label: str, separator: str) -> Frame:
+def _open(file: str, label: str, drop: Sequence[str], separator: str) -> Frame:
     import pandas as pd
-    from pandas.api.types import infer_dtype, is_bool_dtype, is_numeric_dtype
 
-    how = {"sep": separator, "index_col": False}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows with more fields than the header
-            warnings.simplefilter("ignore", pd.errors.DtypeWarning)
-            header = pd.read_csv(file, **how, header=None, nrows=1, dtype=str, keep_default_na=False)
-            names = [str(name) for name in header.iloc[0]]
-            check_names(file, names)
-            table = pd.read_csv(file, **how)
-            # Read in pieces, a column may be numbers in one and text in another.
-            mixed = [name for name in table if table[name].dtype == object and "mixed" in infer_dtype(table[name])]
-            if mixed:
-                table[mixed] = pd.read_csv(file, **how, usecols=mixed, dtype=str)
+            columns = _columns(file, label, drop, separator)
     except OSError as error:
         raise cannot_open(file, error) from error
     except pd.errors.EmptyDataError as error:
@@ -66,13 +63,54 @@ def _open(file: str, label: str, separator: str) -> Frame:
         raise UserError(f"{file}: the file is not UTF-8 text ({error.reason} at byte {error.start}).") from error
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         reason = " ".join(str(error).split()).removesuffix(".")
-        raise UserError(f"{file}: the file cannot be read as CSV with the separator '{separator}': {reason}.") from error
+        raise UserError(
+            f"{file}: the file cannot be read as CSV with the separator '{separator}': {reason}."
+        ) from error
+
+    def read(names: list[str]) -> pd.DataFrame:
+        return pd.DataFrame({name: pd.concat(columns[name], ignore_index=True) for name in names})
+
+    n_rows = sum(len(piece) for piece in next(iter(columns.values())))
+    return Frame(file, tuple(columns), n_rows, read)
+
+
+def _columns(file: str, label: str, drop: Sequence[str], separator: str) -> "dict[str, list[pd.Series]]":
+    """The columns in pieces of some rows; numbers that are no labels in single precision."""
+    import pandas as pd
+
+    how = {"sep": separator, "index_col": False}
+    header = pd.read_csv(file, **how, header=None, nrows=1, dtype=str, keep_default_na=False)
+    names = [str(name) for name in header.iloc[0]]
+    check_names(file, names)
     if len(names) == 1:
         raise UserError(f"{file}: there is one column only, '{names[0]}'; is 'separator: {separator!r}' right?")
-    for number, name in enumerate(names, 1):
-        if not name.strip():
-            raise UserError(f"{file}: column {number} has no name; name it in the header (or is it a saved row number?).")
-    for name in table.columns:  # half the memory, before the pool takes as much
-        if name != label and is_numeric_dtype(table[name]) and not is_bool_dtype(table[name]):
-            table[name] = _single(table[name])
-    return Frame(file, tuple(names), len(table), lambda columns: table[columns])
+    how |= {"chunksize": max(1, CELLS // len(names)), "low_memory": False}
+    columns: dict[str, list[pd.Series]] = {}
+    with pd.read_csv(file, **how) as pieces:
+        for piece in pieces:
+            for name in piece:
+                is_number = _kind(piece[name]) == "number" and name != label
+                with np.errstate(over="ignore"):
+                    values = piece[name].astype(np.float32) if is_number else piece[name]
+                columns.setdefault(name, []).append(values)
+    for number, (name, column) in enumerate(zip(names, columns, strict=False), 1):
+        if not name.strip() and column not in drop:
+            raise UserError(
+                f"{file}: column {number} has no name (a saved row number?); name it in the header, or drop it "
+                f"(drop: ['{column}'])."
+            )
+    # What is a number in one piece and text in another is text, and written as in the file.
+    mixed = [name for name, parts in columns.items() if len({_kind(p) for p in parts if p.notna().any()}) > 1]
+    if mixed:
+        with pd.read_csv(file, **how, usecols=mixed, dtype=str) as pieces:
+            found = list(pieces)
+        columns |= {name: [piece[name] for piece in found] for name in mixed}
+    return columns or {name: [pd.Series()] for name in names}
+
+
+def _kind(values: "pd.Series") -> str:
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype, is_object_dtype
+
+    if is_bool_dtype(values) or is_object_dtype(values):  # object: truth values of which some are missing
+        return "truth"
+    return "number" if is_numeric_dtype(values) else "text"

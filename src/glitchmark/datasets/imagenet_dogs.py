@@ -58,9 +58,9 @@ def imagenet_dogs(*, size: int = 320, cache: str = "cache") -> Pool:
 
 def extracted(cache: str, url: str, sha256: str) -> Path:
     """The folder with the images, downloaded and extracted if it is not there. Raises CellError if it cannot be."""
-    folder = Path(cache) / FOLDER
+    folder = Path(cache).absolute() / FOLDER
     if not folder.is_dir():
-        archive = fetch(url, Path(cache) / f"{FOLDER}.tgz", sha256, "imagenet_dogs")
+        archive = fetch(url, cache, f"{FOLDER}.tgz", sha256, "imagenet_dogs")
         with alone(cache):
             if not folder.is_dir():
                 unpack(archive, folder, **LIMITS)

@@ -46,7 +46,7 @@ def inspect_torchvision(
     inspect=inspect_torchvision,
 )
 def torchvision(*, dataset: str, options: dict[str, Any] | None = None, size: int = 0, cache: str = "cache") -> Pool:
-    """Any torchvision classification set by name, e.g. {loader: torchvision, dataset: EMNIST, options: {split: letters}}.
+    """Any classification set of torchvision, e.g. {loader: torchvision, dataset: EMNIST, options: {split: letters}}.
 
     dataset: the class in torchvision.datasets. options: keywords of the class; a ``split`` for a class that divides its
     samples by it (not EMNIST, which has ``train`` for that) takes that part alone, without a test split.

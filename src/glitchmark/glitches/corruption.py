@@ -33,10 +33,11 @@ def corruption(
     free = data.glitch == ""
     samples, images = np.empty(0, np.int64), data.inputs(np.empty(0, np.int64))
     while len(samples) < k:
-        if len(samples) + np.count_nonzero(free) < k:
+        most = len(samples) + np.count_nonzero(free)
+        if most < k:
             raise CellError(
-                f"ratio {ratio:g} needs {k} untouched images that '{type}' of severity {severity} changes, but there are "
-                f"at most {len(samples) + np.count_nonzero(free)}; use a smaller ratio, or another type or severity"
+                f"ratio {ratio:g} needs {k} untouched images that '{type}' of severity {severity} changes, but there "
+                f"are at most {most}; use a smaller ratio, or another type or severity"
             )
         drawn = data.draw(k - len(samples), rng, among=free)
         before = data.inputs(drawn)

@@ -1,9 +1,10 @@
 """What the frozen part of a network computes: once for a subset, and once for the inputs that a glitch made."""
 
+import numpy as np
 import torch
 
 from glitchmark.training.classifier import build
-from glitchmark.training.inputs import forward, image_shape, image_tensor
+from glitchmark.training.inputs import BATCH, forward, image_shape, image_tensor
 
 
 def compute(spec, inputs, runtime):
@@ -19,4 +20,10 @@ def compute(spec, inputs, runtime):
     # The seed draws the head alone, which no feature depends on: the rest comes from the weights file.
     parts = build(spec["model"], shape, n_classes, 0, (), runtime["paths"]["weights"], spec["weights"])
     frozen, _ = parts.split(spec["trained"])
-    return {name: forward(frozen, image_tensor(x, size)).numpy() for name, x in images.items()}, {}
+    return {name: _features(frozen, x, size) for name, x in images.items()}, {}
+
+
+def _features(frozen: torch.nn.Module, x: np.ndarray, size: int | None) -> np.ndarray:
+    """Batch by batch, since images that are resized for a large model fill the memory."""
+    batches = (image_tensor(x[start : start + BATCH], size) for start in range(0, len(x), BATCH))
+    return torch.cat([forward(frozen, batch) for batch in batches]).numpy()

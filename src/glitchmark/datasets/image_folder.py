@@ -1,0 +1,197 @@
+"""A user's own images in folders named like their classes."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from glitchmark.datasets import Description, Pool, dataset
+from glitchmark.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+TRAIN, TESTS = "train", ("test", "val", "valid", "validation")  # folders that are splits; the first test that is there
+MODES = ("auto", "L", "RGB")
+DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I")  # 16 bits a pixel
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images of a folder: files, their classes int64 (N,), and whether they are of the test split, bool (N,)."""
+
+    files: list[Path]
+    y: np.ndarray
+    is_test: np.ndarray
+    class_names: tuple[str, ...]
+
+
+def inspect_image_folder(*, folder: str, size: int = 0, mode: str = "auto") -> Description:
+    """Check the names, sizes and digests of all images, without decoding them.
+
+    Raises UserError with the reason if the folder cannot be used.
+    """
+    listing = _listing(folder)
+    digest = blake2b()
+    for file in listing.files:
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    shape = _shape(listing.files, size, mode)
+    return Description(
+        modality="image",
+        n_samples=len(listing.files),
+        n_classes=len(listing.class_names),
+        n_test=int(listing.is_test.sum()),
+        shape=shape,
+        digest=digest.hexdigest(),
+        class_counts=tuple(np.bincount(listing.y[~listing.is_test], minlength=len(listing.class_names)).tolist()),
+    )
+
+
+@dataset(
+    "image_folder",
+    modality="image",
+    source="a local folder with one folder of images a class",
+    licence="the folder's own",
+    files=("folder",),
+    inspect=inspect_image_folder,
+)
+def image_folder(*, folder: str, size: int = 0, mode: str = "auto") -> Pool:
+    """Your own images, class/name.png, or train/class/name.png and test/class/name.png; jpg, gif, tif, webp and so on.
+
+    Classes are the folders' names, sorted. Beside ``train``, the folder ``test`` (or else ``val``, ``valid`` or
+    ``validation``) is the test split, and all other such folders count as training data. Images may lie deeper inside
+    their class. Hidden files, and files that do not end like an image, are ignored; a class without images is an error.
+    Of an animation the first image is taken; transparency is dropped; a stored orientation (EXIF) is not applied.
+
+    size: resize the shorter side to so many pixels (bilinear, with antialiasing) and cut out the centre; 0: all images
+    must have the same size. mode: "L" (grey), "RGB", or "auto": grey if all images are.
+    """
+    listing = _listing(folder)
+    x = np.empty((len(listing.files), *_shape(listing.files, size, mode)), np.uint8)
+    for i, file in enumerate(listing.files):
+        with _opened(file) as image:
+            image.load()
+            x[i] = _pixels(file, image, "L" if x.ndim == 3 else "RGB", size)
+    return Pool(x, listing.y, listing.class_names, is_test=listing.is_test if listing.is_test.any() else None)
+
+
+def _listing(folder: str) -> Listing:
+    root = Path(folder)
+    if not root.is_dir():
+        raise UserError(
+            f"the folder '{folder}' does not exist; check the data set's 'folder' and the key 'data_dir' "
+            "(--config data_dir=DIR)."
+        )
+    parts = [(root, False)]
+    splits = _folders(root)
+    if {TRAIN} < {path.name for path in splits} <= {TRAIN, *TESTS} and all(_folders(path) for path in splits):
+        test = next(name for name in TESTS if (root / name).is_dir())
+        parts = [(path, path.name == test) for path in sorted(splits, key=lambda path: path.name != TRAIN)]
+    class_names = [path.name for path in _folders(parts[0][0])]
+    if len(class_names) < 2:
+        raise UserError(f"{parts[0][0]}: at least two folders, one a class, are needed; there is: {class_names}.")
+    files, y, is_test = [], [], []
+    for path, in_test in parts:
+        other = [folder.name for folder in _folders(path)]
+        if other != class_names:
+            differing = sorted(set(other) ^ set(class_names))
+            raise UserError(
+                f"{path} and {parts[0][0]} must hold the same classes; in one only: {', '.join(differing)}."
+            )
+        for label, name in enumerate(class_names):
+            found = _images(path / name, root)
+            files += found
+            y += [label] * len(found)
+            is_test += [in_test] * len(found)
+    return Listing(files, np.array(y, np.int64), np.array(is_test, bool), tuple(class_names))
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
+
+
+def _images(folder: Path, root: Path) -> list[Path]:
+    """The images in a class's folder, sorted by name."""
+    found, inside = [], root.resolve()
+    for path, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        images = [n for n in names if not n.startswith(".") and n.lower().endswith(ENDINGS)]
+        links = [entry for name in (*folders, *images) if (entry := Path(path, name)).is_symlink()]
+        for entry in (Path(path), *links):
+            if not _stays(entry, inside):
+                raise UserError(f"{entry}: a symbolic link leads out of {root} or into itself; copy the files instead.")
+        found += [Path(path, name) for name in images]
+    if not found:
+        raise UserError(f"{folder}: there is no image of this class (files that end in {', '.join(ENDINGS)}).")
+    return sorted(found)
+
+
+def _stays(path: Path, inside: Path) -> bool:
+    target = path.resolve()
+    # A link to a folder above itself would be walked for ever.
+    return target.is_relative_to(inside) and not path.parent.resolve().is_relative_to(target)
+
+
+@contextmanager
+def _opened(file: Path) -> "Iterator[Image]":
+    """An image whose header is read; UserError that names the file where that, or what is done with it, fails."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file) as image:
+                yield image
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise UserError(f"{file}: the image is too large: {str(error).split(',')[0]}; make it smaller.") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise
+        raise UserError(f"{file}: the image cannot be read: {' '.join(str(error).split())}.") from error
+
+
+def _shape(files: list[Path], size: int, mode: str) -> tuple[int, ...]:
+    """The shape that each image will have, from the headers of all."""
+    if mode not in MODES:
+        raise UserError(f"'mode: {mode}' is unknown; allowed: {', '.join(MODES)}.")
+    if size < 0:
+        raise UserError(f"'size: {size}' must be 0 (as they are) or more pixels.")
+    first, grey = None, True
+    for file in files:
+        with _opened(file) as image:
+            sides, is_grey = image.size, image.mode in ("1", "L", "LA", *DEEP)
+        first, grey = first or sides, grey and is_grey
+        if not size and sides != first:
+            raise UserError(
+                f"{files[0]} has {first[0]}x{first[1]} pixels and {file} {sides[0]}x{sides[1]}; set 'size', to which "
+                "all are resized and cut."
+            )
+    height_width = (size, size) if size else first[::-1]
+    return height_width if mode == "L" or (mode == "auto" and grey) else (*height_width, 3)
+
+
+def _pixels(file: Path, image: "Image", mode: str, size: int) -> np.ndarray:
+    """uint8 (H, W) or (H, W, 3)."""
+    from PIL import Image
+
+    if image.mode in DEEP:
+        deep = np.asarray(image)
+        if deep.max() > 65535 or deep.min() < 0:
+            raise UserError(f"{file}: the image has more than 16 bits a pixel; save it with 8 or 16.")
+        image = Image.fromarray((deep >> 8).astype(np.uint8))
+    elif image.mode == "F":
+        raise UserError(f"{file}: the image has floating-point pixels; save it with 8 or 16 bits a pixel.")
+    image = image.convert(mode)
+    if size:
+        scale = size / min(image.size)
+        image = image.resize([max(size, round(side * scale)) for side in image.size], Image.Resampling.BILINEAR)
+        left, top = ((side - size) // 2 for side in image.size)
+        image = image.crop((left, top, left + size, top + size))
+    return np.asarray(image)

@@ -1,0 +1,621 @@
+"""A user's own CSV, Parquet and image files, and the encoding of tables."""
+
+import os
+import re
+import subprocess
+import sys
+import tracemalloc
+import warnings
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from glitchmark.datasets._tables import encode
+from glitchmark.datasets.csv import csv, inspect_csv
+from glitchmark.datasets.image_folder import image_folder, inspect_image_folder
+from glitchmark.datasets.parquet import inspect_parquet, parquet
+from glitchmark.errors import UserError
+
+# Encoding
+
+
+def slow_encode(train: np.ndarray, x: np.ndarray, categories: tuple[int, ...]) -> np.ndarray:
+    """The definition, column by column and value by value."""
+    numbers, codes = [], []
+    for j in range(train.shape[1]):
+        known = [float(v) for v in train[:, j] if not np.isnan(v)]
+        if categories and categories[j]:
+            often = max(sorted(set(known)), key=known.count) if known else 0.0
+            seen = sorted(set(known)) if known else [0.0]
+            values = [often if np.isnan(v) else float(v) for v in x[:, j]]
+            codes += [[float(v == s) for v in values] for s in seen]
+        else:
+            median = float(np.median(known)) if known else 0.0
+            filled = np.array([median if np.isnan(v) else float(v) for v in train[:, j]])
+            values = np.array([median if np.isnan(v) else float(v) for v in x[:, j]])
+            constant = (filled == filled[0]).all()
+            numbers.append(values * 0 if constant else (values - filled.mean()) / filled.std())
+    return np.array([*numbers, *codes], dtype=np.float32).T.reshape(len(x), len(numbers) + len(codes))
+
+
+@st.composite
+def tables(draw):
+    """Training rows, other rows and the number of categories of each column; any value may be missing."""
+    categories = draw(st.lists(st.sampled_from([0, 0, 2, 3, 5]), min_size=1, max_size=5))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    n, m, missing = draw(st.integers(2, 30)), draw(st.integers(0, 10)), draw(st.sampled_from([0, 0.2, 0.7, 1]))
+    scale = 10 ** rng.uniform(-2, 3, len(categories))
+    columns = [
+        rng.integers(0, k, n + m) if k else rng.normal(3, s, n + m) for k, s in zip(categories, scale, strict=True)
+    ]
+    x = np.array(columns).T.astype(np.float32)
+    x[rng.random(x.shape) < missing] = np.nan
+    return x[:n], x[n:], tuple(categories)
+
+
+@given(table=tables())
+@settings(max_examples=80)
+def test_encoding_is_its_definition(table):
+    train, other, categories = table
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encoded = encode(train, other, categories=categories)
+    for x, found in zip((train, other), encoded, strict=True):
+        np.testing.assert_allclose(found, slow_encode(train, x, categories), rtol=1e-4, atol=1e-4, strict=True)
+        assert np.isfinite(found).all()
+
+
+@given(table=tables(), seed=st.integers(0, 2**32))
+@settings(max_examples=30)
+def test_the_encoding_of_training_rows_does_not_depend_on_others(table, seed):
+    train, other, categories = table
+    alone = encode(train, categories=categories)[0]
+    changed = np.random.default_rng(seed).normal(0, 1e6, other.shape).astype(np.float32)
+    np.testing.assert_array_equal(encode(train, changed, categories=categories)[0], alone)
+    # nor does that of a row on its neighbours
+    together = encode(train, train[::-1], categories=categories)[1]
+    np.testing.assert_array_equal(together[::-1], alone)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_complete_numeric_table_is_standardised_in_double_precision(seed):
+    rng = np.random.default_rng(seed)
+    x, other = (rng.normal(1000, 10 ** rng.uniform(-2, 4, 12), (size, 12)).astype(np.float32) for size in (300, 50))
+    mean, std = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
+    expected = [((part - mean) / std).astype(np.float32) for part in (x, other)]
+    for found, wanted in zip(encode(x, other), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted, strict=True)
+
+
+@pytest.mark.parametrize("value", [0.1, -7, 1e7, np.nan])
+def test_a_constant_column_becomes_zero(value):
+    x = np.random.default_rng(0).normal(size=(101, 2)).astype(np.float32)
+    x[:, 1] = value
+    other = np.array([[1, 5], [2, np.nan]], np.float32)
+    train, rest = encode(x, other)
+    assert (train[:, 1] == 0).all()
+    assert (rest[:, 1] == 0).all()
+
+
+def test_a_category_that_training_lacks_is_all_zeros():
+    train, other = np.array([[0], [2], [2]], np.float32), np.array([[1], [np.nan], [0]], np.float32)
+    first, second = encode(train, other, categories=(3,))
+    assert first.tolist() == [[1, 0], [0, 1], [0, 1]]
+    assert second.tolist() == [[0, 0], [0, 1], [1, 0]]
+
+
+def imports(module: str) -> set[str]:
+    """The libraries that are loaded after a module of ours."""
+    code = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_data_sets_import_no_library_before_they_are_asked():
+    names = [f"glitchmark.datasets.{name}" for name in ("_tables", "csv", "parquet", "image_folder", "openml", "npz")]
+    assert not imports(", ".join(names)) & {"torch", "sklearn", "pandas", "pyarrow", "PIL", "openml", "requests"}
+
+
+# CSV and Parquet
+
+TABLE = pd.DataFrame(
+    {
+        "size": [1.5, np.nan, -3, 1e-3, 2, 7],
+        "count": [1, 2, 3, 4, 5, 300],
+        "sold": [True, False, True, True, False, False],
+        "colour": ["red", "blue", None, "red", "größe", "blue"],
+        "empty": [None] * 6,
+        "kind": ["cat", "dog", "cat", "ant", "dog", "ant"],
+    }
+)
+X = np.array(
+    [
+        [1.5, np.nan, -3, 1e-3, 2, 7],
+        [1, 2, 3, 4, 5, 300],
+        [1, 0, 1, 1, 0, 0],
+        [2, 0, np.nan, 2, 1, 0],
+        [np.nan] * 6,
+    ],
+    np.float32,
+).T
+
+
+def to_csv(table: pd.DataFrame, path: Path) -> Path:
+    table.to_csv(path, index=False)
+    return path
+
+
+def to_parquet(table: pd.DataFrame, path: Path) -> Path:
+    table.to_parquet(path, index=False)
+    return path
+
+
+FORMATS = {"csv": (to_csv, csv, inspect_csv), "parquet": (to_parquet, parquet, inspect_parquet)}
+
+
+@pytest.fixture(params=FORMATS)
+def load(request, tmp_path):
+    """(table, ...) -> pool, through a file; inspecting says the same."""
+    write, read, inspect = FORMATS[request.param]
+
+    def loaded(table, test=None, *, label="kind", **given):
+        given |= {"file": str(write(table, tmp_path / "mine")), "label": label}
+        if test is not None:
+            given["test_file"] = str(write(test, tmp_path / "test"))
+        pool, description = read(**given), inspect(**given)
+        is_test = np.zeros(len(pool.y), bool) if pool.is_test is None else pool.is_test
+        assert description.modality == "table"
+        assert description.shape == pool.x.shape[1:]
+        assert (description.n_samples, description.n_test) == (len(pool.y), is_test.sum())
+        assert description.n_classes == len(pool.class_names)
+        assert description.class_counts == tuple(np.bincount(pool.y[~is_test], minlength=description.n_classes))
+        assert pool.x.dtype == np.float32
+        assert pool.y.dtype == np.int64
+        assert pool.x.flags.c_contiguous
+        return pool
+
+    return loaded
+
+
+def test_a_table_is_read_by_its_types(load):
+    pool = load(TABLE)
+    np.testing.assert_array_equal(pool.x, X, strict=True)
+    assert pool.categories == (0, 0, 0, 3, 0)  # blue, größe, red
+    assert pool.class_names == ("ant", "cat", "dog")
+    assert pool.y.tolist() == [1, 2, 1, 0, 2, 0]
+    assert pool.is_test is None
+
+
+def test_a_table_of_numbers_has_no_categories(load):
+    assert load(TABLE[["size", "count", "kind"]]).categories == ()
+
+
+def test_columns_can_be_left_out(load):
+    pool = load(TABLE, drop=("colour", "size"))
+    np.testing.assert_array_equal(pool.x, X[:, [1, 2, 4]])
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "y"),
+    [
+        (["b", "a", "b", "c", "a", "c"], ("a", "b", "c"), [1, 0, 1, 2, 0, 2]),
+        ([10, 9, 10, -1, 9, -1], ("-1", "9", "10"), [2, 1, 2, 0, 1, 0]),
+        (["10", "9", "10", "x", "9", "x"], ("10", "9", "x"), [0, 1, 0, 2, 1, 2]),
+        ([2.0, 1.0, 2.0, 1.0, 2.0, 2.0], ("1", "2"), [1, 0, 1, 0, 1, 1]),
+        ([True, False, True, True, False, False], ("False", "True"), [1, 0, 1, 1, 0, 0]),
+    ],
+)
+def test_classes_are_sorted(load, labels, names, y):
+    pool = load(TABLE.assign(kind=labels))
+    assert pool.class_names == names
+    assert pool.y.tolist() == y
+
+
+def test_types_that_only_parquet_knows(tmp_path):
+    table = pa.table(
+        {
+            "declared": pa.array(["x", "z", None, "x"]).dictionary_encode(),
+            "binary": pa.array(["0", "1", None, "1"]).dictionary_encode(),
+            "nullable": pa.array([1, None, 3, 4], pa.int64()),
+            "truth": pa.array([True, None, False, True]),
+            "exact": pa.array([Decimal("1.5"), None, Decimal("2"), Decimal("-1")]),
+            "half": pa.array(np.array([1, 2, 3, 4], np.float16)),
+            "label": pa.array([1, 2, 1, 2], pa.int8()).dictionary_encode(),
+        }
+    )
+    pq.write_table(table, tmp_path / "mine.parquet")
+    pool = parquet(file=str(tmp_path / "mine.parquet"), label="label")
+    expected = [[0, 1, np.nan, 0], [0, 1, np.nan, 1], [1, np.nan, 3, 4], [1, np.nan, 0, 1]]
+    expected += [[1.5, np.nan, 2, -1], [1, 2, 3, 4]]
+    np.testing.assert_array_equal(pool.x.T, np.array(expected, np.float32))
+    assert pool.categories == (2, 0, 0, 0, 0, 0)
+    assert pool.class_names == ("1", "2")
+
+
+def test_names_with_dots_are_names(tmp_path):
+    table = pd.DataFrame({"a": [1, 2], "a.b": [3, 4], "y.": [0, 1]})
+    for pool in (
+        parquet(file=str(to_parquet(table, tmp_path / "p")), label="y."),
+        csv(file=str(to_csv(table, tmp_path / "c")), label="y."),
+    ):
+        assert pool.x.tolist() == [[1, 3], [2, 4]]
+
+
+def test_a_saved_index_is_no_feature(tmp_path):
+    table = pd.DataFrame({"a": [1, 2], "y": [0, 1]}, index=pd.Index(["p", "q"], name="who"))
+    table.to_parquet(tmp_path / "mine.parquet")
+    assert parquet(file=str(tmp_path / "mine.parquet"), label="y").x.tolist() == [[1], [2]]
+
+
+def test_a_second_file_is_the_test_split(load):
+    test = TABLE.iloc[[3, 0]].assign(colour=["violet", "blue"], count=[0.5, 2], size=[9, 8])
+    pool = load(TABLE, test[TABLE.columns[::-1]])
+    assert pool.is_test.tolist() == [False] * 6 + [True] * 2
+    assert pool.y.tolist() == [1, 2, 1, 0, 2, 0, 0, 1]
+    assert pool.categories == (0, 0, 0, 4, 0)
+    np.testing.assert_array_equal(pool.x[6:], np.array([[9, 0.5, 1, 3, np.nan], [8, 2, 1, 0, np.nan]], np.float32))
+
+
+def test_more_columns_than_are_read_at_once(load):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20, 150)).astype(np.float32)
+    table = pd.DataFrame(x, columns=[f"c{i}" for i in range(150)]).assign(kind=["a", "b"] * 10)
+    np.testing.assert_array_equal(load(table).x, x)
+
+
+def test_a_column_that_turns_to_text_late_is_text(tmp_path):
+    """pandas reads a large file in pieces and would make 1.0 of one 1 and leave the other."""
+    values = ["1", "2.5"] * 200_000 + ["x", "1"] * 100_000
+    path = to_csv(pd.DataFrame({"a": values, "y": [0, 1] * 300_000}), tmp_path / "mine.csv")
+    pool = csv(file=str(path), label="y")
+    assert pool.categories == (3,)
+    assert np.unique(pool.x).tolist() == [0, 1, 2]
+
+
+def test_another_separator(tmp_path):
+    (tmp_path / "mine.tsv").write_text("a\ty\n1\tp, q\n2\tr\n")
+    assert csv(file=str(tmp_path / "mine.tsv"), label="y", separator="\t").class_names == ("p, q", "r")
+
+
+def test_the_digest_is_of_both_files_contents(tmp_path):
+    a, b = (str(to_csv(TABLE.head(n), tmp_path / f"{n}.csv")) for n in (6, 5))
+    copy = str(to_csv(TABLE, tmp_path / "copy.csv"))
+    digests = [inspect_csv(file=f, test_file=t, label="kind").digest for f, t in ((a, ""), (copy, ""), (a, b), (b, a))]
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+
+
+N = 400
+DATES = pd.to_datetime(["2020-01-01"] * 6)
+# what is wrong -> (the table, other arguments, what the message must say)
+BAD_TABLES = {
+    "no such label": (TABLE, {"label": "kint"}, ["no column 'kint'", "did you mean 'kind'?", "size, count, sold"]),
+    "no such drop": (TABLE, {"drop": ("colur",)}, ["no column 'colur' ('drop')", "did you mean 'colour'?"]),
+    "label dropped": (TABLE, {"drop": ("kind",)}, ["'kind' is the label", "'drop'"]),
+    "nothing left": (TABLE[["size", "kind"]], {"drop": ("size",)}, ["no column is left"]),
+    "no rows": (TABLE.head(0), {}, ["no rows"]),
+    "missing label": (TABLE.assign(kind=["a", "b", None, "a", "b", "a"]), {}, ["data row 3", "no label", "'kind'"]),
+    "one class": (TABLE.assign(kind="a"), {}, ["'a'", "at least two classes"]),
+    "continuous label": (TABLE.assign(kind=[1, 2, 1, 2.5, 1, 2]), {}, ["data row 4", "2.5", "continuous"]),
+    "infinite label": (TABLE.assign(kind=[1, 2, 1, np.inf, 1, 2]), {}, ["data row 4", "inf", "continuous"]),
+    "infinite": (TABLE.assign(size=[1, 2, -np.inf, 4, 5, 6]), {}, ["data row 3", "-inf", "'size'"]),
+    "beyond float32": (TABLE.assign(size=[1, 2, 3, 4, 5, 1e39]), {}, ["data row 6", "'size'", "single precision"]),
+    "dates": (TABLE.assign(size=DATES), {}, ["'size' holds dates", "drop: ['size']"]),
+    "dates as text": (TABLE.assign(size=["1.2.2020"] * 6), {}, ["'size' holds dates"]),
+    "identifier": (
+        pd.DataFrame({"id": [f"p{i}" for i in range(N)], "x": range(N), "kind": ["a", "b"] * (N // 2)}),
+        {},
+        ["'id' has 400 different values", "max_categories: 100", "drop: ['id']"],
+    ),
+    "few categories allowed": (TABLE, {"max_categories": 2}, ["'colour' has 3", "max_categories: 2"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TABLES)
+def test_an_unusable_table_is_refused(load, tmp_path, case):
+    table, given, fragments = BAD_TABLES[case]
+    with pytest.raises(UserError) as caught:
+        load(table, **given)
+    message = str(caught.value)
+    assert not [f for f in (str(tmp_path / "mine"), *fragments) if f not in message], message
+    assert message.endswith(".")
+
+
+def test_an_unusable_test_split_is_refused(load, tmp_path):
+    bad = {
+        "no column 'count'": TABLE.drop(columns="count"),
+        "no column 'kind'": TABLE.drop(columns="kind"),
+        r"test: data row 2 has no label": TABLE.assign(kind=["a", None] * 3),
+        r"test: data row 1 has inf": TABLE.assign(size=np.inf),
+        "'count' holds numbers in .* and text in": TABLE.assign(count="many"),
+    }
+    for message, test in bad.items():
+        with pytest.raises(UserError, match=message):
+            load(TABLE, test)
+
+
+BAD_CSV = {
+    "empty": (b"", {}, ["is empty"]),
+    "duplicate": (b"a,a,kind\n1,2,x\n3,4,y\n", {}, ["several columns 'a'"]),
+    "row number": (b",a,kind\n0,1,x\n1,2,y\n", {}, ["column 1 has no name", "drop: ['Unnamed: 0']"]),
+    "separator": (b"a;kind\n1;x\n2;y\n", {}, ["one column only, 'a;kind'", "separator"]),
+    "long separator": (b"a,kind\n", {"separator": ", "}, ["one character"]),
+    "long row": (b"a,kind\n1,x\n1,2,y\n", {}, ["cannot be read as CSV", "line 3"]),
+    "long rows": (b"a,kind\n1,2,x\n1,2,y\n", {}, ["cannot be read as CSV"]),
+    "not text": (b"a,kind\n\xff\xfe,x\n1,y\n", {}, ["not UTF-8"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CSV)
+def test_an_unusable_csv_is_refused(tmp_path, case):
+    content, given, fragments = BAD_CSV[case]
+    (tmp_path / "mine.csv").write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        csv(file=str(tmp_path / "mine.csv"), label="kind", **given)
+    assert not [f for f in fragments if f not in str(caught.value)], str(caught.value)
+
+
+def test_a_column_without_name_can_be_left_out(tmp_path):
+    (tmp_path / "mine.csv").write_text(",a,kind\n0,1,x\n1,2,y\n")
+    assert csv(file=str(tmp_path / "mine.csv"), label="kind", drop=("Unnamed: 0",)).x.tolist() == [[1], [2]]
+
+
+def test_an_unusable_parquet_file_is_refused(tmp_path):
+    path = tmp_path / "mine.parquet"
+    path.write_bytes(b"PAR1 no, it is not")
+    with pytest.raises(UserError, match="cannot be read as Parquet"):
+        parquet(file=str(path), label="y")
+    pq.write_table(pa.table([[1, 2], [3, 4], [0, 1]], names=["a", "a", "y"]), path)
+    with pytest.raises(UserError, match="several columns 'a'"):
+        parquet(file=str(path), label="y")
+    pq.write_table(pa.table({"a": [[1], [2]], "y": [0, 1]}), path)
+    with pytest.raises(UserError, match=r"'a' holds mixed values; drop it \(drop: \['a'\]\)"):
+        parquet(file=str(path), label="y")
+    pq.write_table(pa.table({"a": [b"1", b"2"], "y": [0, 1]}), path)
+    with pytest.raises(UserError, match="'a' holds bytes values"):
+        parquet(file=str(path), label="y")
+
+
+@pytest.mark.parametrize("read", [csv, parquet])
+def test_a_file_that_is_not_there(tmp_path, read):
+    with pytest.raises(UserError, match=r"does not exist.*data_dir"):
+        read(file=str(tmp_path / "mine"), label="y")
+    with pytest.raises(UserError, match="cannot be read"):
+        read(file=str(tmp_path), label="y")
+
+
+def test_parquet_is_read_into_little_more_than_the_table(tmp_path):
+    x = np.random.default_rng(0).normal(size=(20_000, 400))
+    table = pa.table({f"c{i}": x[:, i] for i in range(400)} | {"y": np.arange(20_000) % 2})
+    pq.write_table(table, tmp_path / "mine.parquet")
+    del table
+    arrow = pa.default_memory_pool()
+    before = arrow.max_memory()
+    tracemalloc.start()
+    pool = parquet(file=str(tmp_path / "mine.parquet"), label="y")
+    peak = tracemalloc.get_traced_memory()[1] + max(0, arrow.max_memory() - before)
+    tracemalloc.stop()
+    np.testing.assert_array_equal(pool.x, x.astype(np.float32))
+    assert peak < 2 * pool.x.nbytes
+
+
+# Image folders
+
+
+def paint(path: Path, pixels, mode: str | None = None, **options) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(np.asarray(pixels))
+    (image.convert(mode) if mode else image).save(path, **options)
+    return path
+
+
+def grey(seed: int, h: int = 6, w: int = 4) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (h, w), dtype=np.uint8)
+
+
+def colour(seed: int, h: int = 6, w: int = 4) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (h, w, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def pets(tmp_path) -> Path:
+    """Two classes, three grey images, and things that are none."""
+    root = tmp_path / "pets"
+    for i, name in enumerate(["dog/b.png", "dog/a.PNG", "cat/deep/c.bmp"]):
+        paint(root / name, grey(i))
+    (root / "dog" / "Thumbs.db").write_text("no image")
+    (root / "dog" / ".hidden.png").write_text("no image")
+    (root / ".git").mkdir()
+    (root / "README.md").write_text("pets")
+    return root
+
+
+def test_an_image_folder(pets):
+    pool, description = image_folder(folder=str(pets)), inspect_image_folder(folder=str(pets))
+    np.testing.assert_array_equal(pool.x, [grey(2), grey(1), grey(0)], strict=True)
+    assert pool.x.dtype == np.uint8
+    np.testing.assert_array_equal(pool.y, np.array([0, 1, 1]), strict=True)
+    assert pool.class_names == ("cat", "dog")
+    assert pool.is_test is None
+    assert (description.modality, description.n_samples, description.n_classes) == ("image", 3, 2)
+    assert (description.shape, description.n_test, description.class_counts) == ((6, 4), 0, (1, 2))
+
+
+@pytest.mark.parametrize(("folder", "more"), [("test", False), ("val", False), ("test", True)])
+def test_folders_can_be_splits(tmp_path, folder, more):
+    for i, name in enumerate(["train/a/0.png", "train/b/1.png", f"{folder}/a/2.png", f"{folder}/b/3.png"]):
+        paint(tmp_path / name, grey(i))
+    if more:
+        paint(tmp_path / "val/a/4.png", grey(4))
+        paint(tmp_path / "val/b/5.png", grey(5))
+    pool, description = image_folder(folder=str(tmp_path)), inspect_image_folder(folder=str(tmp_path))
+    assert pool.class_names == ("a", "b")
+    of_test = pool.x[pool.is_test]
+    np.testing.assert_array_equal(of_test, [grey(2), grey(3)])
+    assert pool.y[pool.is_test].tolist() == [0, 1]
+    assert description.n_test == 2
+    assert description.class_counts == ((2, 2) if more else (1, 1))
+
+
+def test_classes_may_be_called_train_and_test(tmp_path):
+    for i, name in enumerate(["train/0.png", "test/1.png"]):
+        paint(tmp_path / name, grey(i))
+    assert image_folder(folder=str(tmp_path)).class_names == ("test", "train")
+
+
+def test_one_colour_image_makes_all_colour(pets):
+    paint(pets / "cat" / "z.png", colour(0))
+    pool = image_folder(folder=str(pets))
+    assert pool.x.shape == (4, *inspect_image_folder(folder=str(pets)).shape) == (4, 6, 4, 3)
+    np.testing.assert_array_equal(pool.x[1], colour(0))
+    np.testing.assert_array_equal(pool.x[0], np.repeat(grey(2)[..., None], 3, axis=2))
+    assert image_folder(folder=str(pets), mode="L").x.shape == (4, 6, 4)
+    assert inspect_image_folder(folder=str(pets), mode="L").shape == (6, 4)
+    assert image_folder(folder=str(pets), mode="RGB").x.shape == (4, 6, 4, 3)
+
+
+def test_kinds_of_pixels(tmp_path):
+    level = np.full((4, 4), 200, np.uint8)
+    paint(tmp_path / "a" / "0.png", level.astype(np.uint16) * 256 + 77)
+    paint(tmp_path / "a" / "1.tif", level.astype(np.uint16) * 256 + 77)
+    paint(tmp_path / "b" / "0.png", level, "LA")
+    paint(tmp_path / "b" / "1.png", level == 200)
+    x = image_folder(folder=str(tmp_path)).x
+    assert x.tolist() == np.stack([level, level, level, np.full((4, 4), 255)]).tolist()
+    red = np.zeros((4, 4, 3), np.uint8)
+    red[..., 0] = 255
+    paint(tmp_path / "b" / "2.png", red, "RGBA")
+    paint(tmp_path / "b" / "3.gif", red, "P")
+    paint(tmp_path / "b" / "4.jpg", red, "CMYK", quality=100)
+    x = image_folder(folder=str(tmp_path)).x
+    assert x[0].tolist() == np.full((4, 4, 3), 200).tolist()
+    assert np.abs(x[4:].astype(int) - red).max() <= 3
+
+
+@pytest.mark.parametrize(("h", "w"), [(12, 30), (30, 12), (12, 12), (7, 7), (3, 100)])
+def test_images_are_resized_and_cut(tmp_path, h, w):
+    across, down = np.meshgrid(np.linspace(0, 255, w), np.linspace(0, 255, h))
+    paint(tmp_path / "a" / "0.png", across.astype(np.uint8))
+    paint(tmp_path / "b" / "0.png", down.astype(np.uint8))
+    x = image_folder(folder=str(tmp_path), size=8).x.astype(int)
+    assert inspect_image_folder(folder=str(tmp_path), size=8).shape == x.shape[1:] == (8, 8)
+    assert (np.abs(x - x[:, ::-1, ::-1] - (2 * x - 255)) <= 4).all()  # the centre is the centre
+    seen = min(h, w) / np.array([w, h]) * 255  # how much of the grey levels the middle square spans
+    assert np.abs(np.ptp(x[0], axis=1) - seen[0] * 7 / 8).max() < 255 / 6
+    assert np.abs(np.ptp(x[1], axis=0) - seen[1] * 7 / 8).max() < 255 / 6
+
+
+def test_the_digest_is_of_names_and_contents(pets):
+    def digest():
+        return inspect_image_folder(folder=str(pets)).digest
+
+    before = digest()
+    moved = pets.rename(pets.with_name("moved"))
+    assert inspect_image_folder(folder=str(moved)).digest == before
+    moved.rename(pets)
+    (pets / "dog" / "Thumbs.db").write_text("something else")
+    assert digest() == before
+    (pets / "dog" / "b.png").rename(pets / "dog" / "c.png")
+    renamed = digest()
+    assert renamed != before
+    paint(pets / "dog" / "c.png", grey(9))
+    assert digest() not in (before, renamed)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:60])
+
+
+BAD_FOLDERS = {
+    "missing": (lambda root: root.rename(root.with_name("x")), ["does not exist", "data_dir"]),
+    "no classes": (lambda root: (root / "dog").rename(root / ".dog"), ["at least two folders", "cat"]),
+    "no images": (lambda root: (root / "fox").mkdir(), ["fox", "no image of this class", ".png"]),
+    "sizes": (lambda root: paint(root / "dog/z.png", grey(0, 8, 9)), ["4x6 pixels", "9x8", "z.png", "'size'"]),
+    "text": (lambda root: (root / "dog/z.png").write_text("no image"), ["z.png", "cannot be read"]),
+    "outside link": (lambda root: (root / "dog/z.png").symlink_to(root.parent / "z.png"), ["z.png", "leads out"]),
+    "outside folder": (lambda root: (root / "fox").symlink_to(root.parent), ["fox", "leads out"]),
+    "loop": (lambda root: (root / "dog/again").symlink_to(root / "dog"), ["again", "into itself"]),
+    "splits": (
+        lambda root: (
+            [paint(root / name, grey(0)) for name in ("train/a/0.png", "train/b/0.png", "test/a/0.png")]
+            and [(root / name).rename(root / f".{name}") for name in ("cat", "dog")]
+        ),
+        ["same classes", "in one only: b"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FOLDERS)
+def test_an_unusable_folder_is_refused(pets, case):
+    change, fragments = BAD_FOLDERS[case]
+    change(pets)
+    for function in (inspect_image_folder, image_folder):
+        with pytest.raises(UserError) as caught:
+            function(folder=str(pets))
+        assert not [f for f in fragments if f not in str(caught.value)], str(caught.value)
+
+
+@pytest.mark.parametrize(("given", "message"), [({"mode": "rgb"}, "auto, L, RGB"), ({"size": -1}, "'size: -1'")])
+def test_unusable_settings_are_refused(pets, given, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        inspect_image_folder(folder=str(pets), **given)
+
+
+def test_a_link_inside_the_folder_is_followed(pets):
+    (pets / "dog" / "z.bmp").symlink_to(pets / "cat" / "deep" / "c.bmp")
+    np.testing.assert_array_equal(image_folder(folder=str(pets)).x[3], grey(2))
+
+
+def test_a_truncated_image_is_named(pets):
+    truncate(pets / "dog" / "b.png")
+    with pytest.raises(UserError, match=r"b\.png: the image cannot be read"):
+        image_folder(folder=str(pets))
+
+
+def test_a_decompression_bomb_is_refused(pets):
+    import struct
+    import zlib
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    for side in (10_000, 60_000):
+        header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
+        (pets / "dog" / "z.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+        with pytest.raises(UserError, match=r"z\.png: the image is too large"):
+            inspect_image_folder(folder=str(pets))
+
+
+def test_floating_point_images_are_refused(pets):
+    paint(pets / "dog" / "z.tif", grey(0).astype(np.float32))
+    with pytest.raises(UserError, match=r"z\.tif: .*floating-point"):
+        image_folder(folder=str(pets))
+
+
+def test_images_exist_but_once_in_memory(tmp_path):
+    for i in range(40):
+        paint(tmp_path / "ab"[i % 2] / f"{i:02}.png", np.full((200, 300, 3), i, np.uint8))
+    tracemalloc.start()
+    x = image_folder(folder=str(tmp_path)).x
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert x[:, 0, 0, 0].tolist() == [*range(0, 40, 2), *range(1, 40, 2)]
+    assert peak < 1.5 * x.nbytes
+
+
+def test_inspecting_files_imports_no_torch(pets, tmp_path):
+    path = to_csv(TABLE, tmp_path / "mine.csv")
+    code = (
+        "import sys; from glitchmark.datasets.csv import inspect_csv; "
+        "from glitchmark.datasets.image_folder import inspect_image_folder; "
+        f"inspect_csv(file={str(path)!r}, label='kind'); inspect_image_folder(folder={str(pets)!r}); "
+        "sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], env=dict(os.environ), check=False).returncode == 0

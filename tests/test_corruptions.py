@@ -458,7 +458,7 @@ def test_far_cluster_has_the_distance_and_spread_asked_for(seed):
 def test_far_cluster_keeps_categories_and_constants(seed):
     categories = (0, 3, 0, 0, 5, 0)
     x = table(100, 6, seed, 0.1, categories)
-    x[:, 2] = np.float32(0.1)  # constant; its mean in double precision is not exactly 0.1
+    x[:, 2] = np.float32(0.1)
     x[::3, 2] = np.nan
     x[:, 3] = np.nan
     data = training_data(x, seed, categories=categories)
@@ -472,6 +472,18 @@ def test_far_cluster_keeps_categories_and_constants(seed):
     varies = [0, 5]
     original = x[:, varies].astype(float)
     assert norms(added[:, varies], original).min() > norms(original, original).max()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_constant_columns_take_no_part_in_the_distance(seed):
+    """Rounding gives some of them a standard deviation above zero, and a direction along those leads nowhere."""
+    x = np.tile(np.random.default_rng(seed).normal(size=20).astype(np.float32), (97, 1))
+    assert (x.astype(float).std(axis=0) > 0).any()
+    x[:, 0] = np.random.default_rng(seed).normal(size=97)
+    data = training_data(x, seed)
+    added = far_cluster(data, np.random.default_rng(seed), ratio=0.3, distance=1.5).inputs(np.arange(97, 126))
+    np.testing.assert_array_equal(added[:, 1:], x[:29, 1:])
+    assert np.abs(added[:, 0] - x[:, 0].mean()).min() > 1.4 * np.abs(x[:, 0] - x[:, 0].mean()).max()
 
 
 def test_far_cluster_draws_label_direction_and_categories():

@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="lay these over config.yaml")
-    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="set single keys (or the name of a FILE)")
+    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="set single keys; a FILE will do")
 
 
 def _sort_config(arguments: argparse.Namespace) -> None:

@@ -10,7 +10,8 @@ class UserError(Exception):
 
 
 class Unavailable(UserError):
-    """A download that failed: no fault of the cell, so its job ends, nothing is recorded, and the next run tries again."""
+    """A download that failed: no fault of the cell, so that its job ends and nothing is recorded; the next run tries
+    again."""
 
 
 class CellError(Exception):

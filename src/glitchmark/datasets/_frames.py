@@ -273,5 +273,5 @@ def _column(parts: list["pd.Series"], frames: list[Frame], name: str, max_catego
             f"{frames[0].where}: the text column '{name}' has {len(texts)} different values, more than "
             f"'max_categories: {max_categories}'; is it an identifier? Drop it (drop: ['{name}']) or raise that limit."
         )
-    is_truth = texts in (["0", "1"], ["False", "True"], ["false", "true"])
+    is_truth = [text.lower() for text in texts] in (["0", "1"], ["false", "true"])
     return np.where(codes < 0, np.nan, codes).astype(np.float32), 0 if is_truth else len(texts)

@@ -68,4 +68,5 @@ def _show(axes: Axes, image: np.ndarray, label: str, other: str) -> None:
     axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
-    axes.set_xlabel("\n".join(textwrap.shorten(text, 20, placeholder="…") for text in (label, other) if text), fontsize=6)
+    lines = [textwrap.shorten(text, 20, placeholder="…") for text in (label, other) if text]
+    axes.set_xlabel("\n".join(lines), fontsize=6)

@@ -53,4 +53,4 @@ def _check(data: TrainingData, clean: TrainingData, ids: np.ndarray) -> None:
     n = clean.n_original
     kept = len(data.row) >= n and (data.source[:n] == clean.source).all() and (data.row[:n] == clean.row).all()
     if not kept or (data.content[n:] < 0).any() or len(np.unique(ids)) < len(ids):
-        raise CellError("a glitch must keep the training samples in their order, and append others with ids of their own")
+        raise CellError("a glitch must keep the training samples in order, and append others with ids of their own")

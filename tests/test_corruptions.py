@@ -139,13 +139,13 @@ def slow_disk(r, s, half):
     return kernel
 
 
-@pytest.mark.parametrize(("side", "scale"), [(21, 1), (128, 4)])
+@pytest.mark.parametrize(("side", "scale"), [(31, 1), (128, 4), (224, 7)])
 @pytest.mark.parametrize("severity", SEVERITIES)
 def test_defocus_blur_spreads_a_point_over_a_disk(side, scale, severity):
     r, s = ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1))[severity - 1]
     out = CORRUPTIONS["defocus_blur"](impulse(side), severity, None)[:, :, 0]
-    expected, middle = slow_disk(r * scale, s, 9), side // 2
-    np.testing.assert_allclose(out[middle - 9 : middle + 10, middle - 9 : middle + 10], expected, atol=1e-12)
+    expected, middle = slow_disk(r * scale, s, 13), side // 2
+    np.testing.assert_allclose(out[middle - 13 : middle + 14, middle - 13 : middle + 14], expected, atol=1e-12)
     assert out.sum() == pytest.approx(1)
 
 
@@ -197,7 +197,7 @@ def slow_plasma(size, decay, rng):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("severity", SEVERITIES)
 def test_fog_is_a_plasma_fractal(severity, seed):
-    x = pictures(1, (13, 16, 3), seed)[0] / 255
+    x = 0.7 * pictures(1, (13, 16, 3), seed)[0] / 255
     c, decay = ((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75))[severity - 1]
     fractal = slow_plasma(16, decay, np.random.default_rng(seed))[:13, :, None]
     expected = (x + c * fractal) * x.max() / (x.max() + c)
@@ -472,18 +472,6 @@ def test_far_cluster_keeps_categories_and_constants(seed):
     varies = [0, 5]
     original = x[:, varies].astype(float)
     assert norms(added[:, varies], original).min() > norms(original, original).max()
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_constant_columns_take_no_part_in_the_distance(seed):
-    """Rounding gives some of them a standard deviation above zero, and a direction along those leads nowhere."""
-    x = np.tile(np.random.default_rng(seed).normal(size=20).astype(np.float32), (97, 1))
-    assert (x.astype(float).std(axis=0) > 0).any()
-    x[:, 0] = np.random.default_rng(seed).normal(size=97)
-    data = training_data(x, seed)
-    added = far_cluster(data, np.random.default_rng(seed), ratio=0.3, distance=1.5).inputs(np.arange(97, 126))
-    np.testing.assert_array_equal(added[:, 1:], x[:29, 1:])
-    assert np.abs(added[:, 0] - x[:, 0].mean()).min() > 1.4 * np.abs(x[:, 0] - x[:, 0].mean()).max()
 
 
 def test_far_cluster_draws_label_direction_and_categories():

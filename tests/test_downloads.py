@@ -28,17 +28,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glitchmark import registry
-from glitchmark.datasets import _download, imagenet_dogs
+from glitchmark import downloads, registry
+from glitchmark.datasets import imagenet_dogs
 from glitchmark.datasets._checks import check_pool
 from glitchmark.datasets._cifar_n import LabelFile, checked, with_human_labels
-from glitchmark.datasets._download import fetch, is_network_error, unpack, with_retries
 from glitchmark.datasets._square import square
 from glitchmark.datasets._torchvision import addresses, by_sample, open_part, parameters, splits, train_and_test
 from glitchmark.datasets.cifar10n import LABELS, inspect_cifar10n
 from glitchmark.datasets.imagenet_dogs import BREEDS, extracted, inspect_imagenet_dogs, read_folders
 from glitchmark.datasets.torchvision import CLASSES, inspect_torchvision
-from glitchmark.errors import CellError, UserError
+from glitchmark.downloads import fetch, is_network_error, unpack, with_retries
+from glitchmark.errors import CellError, Unavailable, UserError
 
 NOWHERE = "http://127.0.0.1:9/"  # the discard port: nothing listens there
 DOWNLOADED = ("mnist", "fashion_mnist", "cifar10", "cifar10n", "cifar100n", "imagenet_dogs")
@@ -216,7 +216,7 @@ def rng():
 @pytest.fixture
 def impatient(monkeypatch):
     """No waiting between tries."""
-    monkeypatch.setattr(_download.time, "sleep", lambda _: None)
+    monkeypatch.setattr(downloads.time, "sleep", lambda _: None)
 
 
 # MNIST and Fashion-MNIST
@@ -240,7 +240,7 @@ def test_idx_file_with_another_digest_is_not_read(tmp_path, rng, impatient):
     cls, _ = mnist_class(tmp_path, rng)
     path = tmp_path / "MNIST/raw/t10k-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes() + b"\0")
-    with pytest.raises(CellError, match=r"damaged, and cannot be downloaded; tried http://127\.0\.0\.1:9/"):
+    with pytest.raises(Unavailable, match=r"damaged, and cannot be downloaded; tried http://127\.0\.0\.1:9/"):
         train_and_test(cls, str(tmp_path), "mnist", "MNIST/raw")
 
 
@@ -249,7 +249,7 @@ def test_damaged_idx_file_is_an_error_that_says_what_to_remove(tmp_path, rng, im
     train_and_test(cls, str(tmp_path), "mnist", "MNIST/raw")
     path = tmp_path / "MNIST/raw/train-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(CellError, match=f"'mnist' cannot be read from {tmp_path}/MNIST/raw .*remove them"):
+    with pytest.raises(Unavailable, match=f"'mnist' cannot be read from {tmp_path}/MNIST/raw .*remove them"):
         train_and_test(cls, str(tmp_path), "mnist", "MNIST/raw")
 
 
@@ -257,7 +257,7 @@ def test_more_labels_than_images_is_an_error(tmp_path, rng):
     cls, _ = mnist_class(tmp_path, rng)
     train_and_test(cls, str(tmp_path), "mnist", "MNIST/raw")
     (tmp_path / "MNIST/raw/train-labels-idx1-ubyte").write_bytes(idx(np.zeros(31, np.uint8)))
-    with pytest.raises(CellError, match=r"holds images uint8 \(30, 28, 28\) and 31 labels"):
+    with pytest.raises(Unavailable, match=r"holds images uint8 \(30, 28, 28\) and 31 labels"):
         train_and_test(cls, str(tmp_path), "mnist", "MNIST/raw")
 
 
@@ -288,7 +288,7 @@ def test_cifar_batch_with_another_digest_is_never_unpickled(tmp_path, rng, impat
     marker = tmp_path / "executed"
     evil = type("Evil", (), {"__reduce__": lambda self: (os.mkdir, (str(marker),))})()
     (tmp_path / cls.base_folder / "data_batch_3").write_bytes(pickle.dumps(evil))
-    with pytest.raises(CellError, match=r"where DIR contains cifar-10-batches-py or cifar-10-python.tar.gz\."):
+    with pytest.raises(Unavailable, match=r"where DIR contains cifar-10-batches-py or cifar-10-python.tar.gz\."):
         train_and_test(cls, str(tmp_path), "cifar10", cls.base_folder)
     assert not marker.exists()
 
@@ -366,7 +366,7 @@ def test_label_file_with_another_digest_is_never_unpickled(tmp_path, rng, impati
     path = tmp_path / "CIFAR-N" / file.name
     path.write_bytes(pickle.dumps(evil))
     pool = train_and_test(cls, str(tmp_path), "it", cls.base_folder)
-    with pytest.raises(CellError, match=f"{path} has another digest than was published, and downloading it from "):
+    with pytest.raises(Unavailable, match=f"{path} has another digest than was published, and downloading it from "):
         with_human_labels(pool, str(tmp_path), file, "aggre_label", 9.0, "it")
     assert not marker.exists()
 
@@ -432,7 +432,7 @@ def test_imagewoof_is_extracted_once(tmp_path):
 
 def test_imagewoof_with_another_digest_is_not_extracted(tmp_path, impatient):
     tgz(tmp_path / "imagewoof2-320.tgz", woof())
-    with pytest.raises(CellError, match="has another digest than was published"):
+    with pytest.raises(Unavailable, match="has another digest than was published"):
         extracted(str(tmp_path), NOWHERE, "0" * 64)
     assert not (tmp_path / "imagewoof2-320").exists()
 
@@ -449,10 +449,10 @@ def test_damaged_and_missing_images_are_errors(tmp_path):
     folder = extracted(str(tmp_path), NOWHERE, tgz(tmp_path / "imagewoof2-320.tgz", woof()))
     path = sorted((folder / "val" / "n02111889").iterdir())[0]
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(CellError, match=f"{path} cannot be read as an image"):
+    with pytest.raises(Unavailable, match=f"{path} cannot be read as an image"):
         read_folders(folder, 32)
     path.unlink()
-    with pytest.raises(CellError, match=r"val/n02111889 holds no \.JPEG image"):
+    with pytest.raises(Unavailable, match=r"val/n02111889 holds no \.JPEG image"):
         read_folders(folder, 32)
 
 
@@ -514,7 +514,7 @@ def test_archives_that_break_a_rule_leave_nothing(tmp_path, members, message):
     cache = tmp_path / "cache"
     cache.mkdir()
     tgz(cache / "box.tgz", members)
-    with pytest.raises(CellError, match=rf"box\.tgz cannot be extracted .*{message}"):
+    with pytest.raises(Unavailable, match=rf"box\.tgz cannot be extracted .*{message}"):
         unpack(cache / "box.tgz", cache / "box", max_members=20, max_bytes=1000)
     assert [path.name for path in cache.iterdir()] == ["box.tgz"]
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
@@ -539,7 +539,7 @@ def test_damaged_archive_leaves_nothing(tmp_path, keep):
     tgz(tmp_path / "box.tgz", {f"box/{i}": bytes(range(256)) for i in range(9)})
     path = tmp_path / "box.tgz"
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(CellError, match=r"box\.tgz cannot be extracted .*remove it"):
+    with pytest.raises(Unavailable, match=r"box\.tgz cannot be extracted .*remove it"):
         unpack(path, tmp_path / "box", max_members=20, max_bytes=10**6)
     assert [p.name for p in tmp_path.iterdir()] == ["box.tgz"]
 
@@ -641,7 +641,7 @@ def test_damaged_image_of_a_torchvision_set_is_an_error(tmp_path):
     for path in tmp_path.rglob("*.JPEG"):
         path.rename(path.with_suffix(".jpg"))
     (tmp_path / "eurosat/2750/b/b_0.jpg").write_bytes(b"no image")
-    with pytest.raises(CellError, match=f"EuroSAT: its image 2 in {tmp_path} cannot be read"):
+    with pytest.raises(Unavailable, match=f"EuroSAT: its image 2 in {tmp_path} cannot be read"):
         by_sample(EuroSAT, str(tmp_path), {}, 0)
 
 
@@ -746,7 +746,7 @@ def test_file_is_downloaded_once_and_checked(tmp_path):
     content = bytes(range(256)) * 10
     with server([content]) as (address, asked):
         for _ in range(2):
-            path = fetch(address + "a.bin", str(tmp_path), "sub/a.bin", sha256(content).hexdigest(), "it")
+            path = fetch(address + "a.bin", tmp_path / "sub" / "a.bin", sha256(content).hexdigest(), "it", "wait")
             assert path.read_bytes() == content
     assert asked == ["/a.bin"]
     assert sorted(p.name for p in (tmp_path / "sub").iterdir()) == [".lock", "a.bin"]
@@ -756,7 +756,7 @@ def test_processes_that_need_the_same_file_download_it_once(tmp_path):
     content = bytes(10**6)
     with server([content]) as (address, asked), ThreadPoolExecutor(4) as pool:
         jobs = [
-            pool.submit(fetch, address, str(tmp_path), "a.bin", sha256(content).hexdigest(), "it") for _ in range(4)
+            pool.submit(fetch, address, tmp_path / "a.bin", sha256(content).hexdigest(), "it", "wait") for _ in range(4)
         ]
         assert {job.result() for job in jobs} == {tmp_path / "a.bin"}
     assert len(asked) == 1
@@ -765,13 +765,13 @@ def test_processes_that_need_the_same_file_download_it_once(tmp_path):
 def test_damaged_file_is_downloaded_again(tmp_path):
     (tmp_path / "a.bin").write_bytes(b"half of i")
     with server([b"half of it, and the rest"]) as (address, _):
-        fetch(address, str(tmp_path), "a.bin", sha256(b"half of it, and the rest").hexdigest(), "it")
+        fetch(address, tmp_path / "a.bin", sha256(b"half of it, and the rest").hexdigest(), "it", "wait")
     assert (tmp_path / "a.bin").read_bytes() == b"half of it, and the rest"
 
 
 def test_wrong_digest_is_tried_once_more_and_then_an_error(tmp_path):
-    with server([b"wrong"]) as (address, asked), pytest.raises(CellError) as error:
-        fetch(address, str(tmp_path), "a.bin", "0" * 64, "it")
+    with server([b"wrong"]) as (address, asked), pytest.raises(Unavailable) as error:
+        fetch(address, tmp_path / "a.bin", "0" * 64, "it", "wait")
     assert f"a.bin does not exist, and downloading it from {address} failed (invalid hash value" in str(error.value)
     assert len(asked) == 2
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
@@ -779,28 +779,28 @@ def test_wrong_digest_is_tried_once_more_and_then_an_error(tmp_path):
 
 def test_wrong_digest_then_right(tmp_path):
     with server([b"wrong", b"right"]) as (address, asked):
-        fetch(address, str(tmp_path), "a.bin", sha256(b"right").hexdigest(), "it")
+        fetch(address, tmp_path / "a.bin", sha256(b"right").hexdigest(), "it", "wait")
     assert len(asked) == 2
 
 
 def test_failing_server_is_asked_three_times(tmp_path, impatient):
     with server([503, 502, b"right"]) as (address, asked):
-        fetch(address, str(tmp_path), "a.bin", sha256(b"right").hexdigest(), "it")
+        fetch(address, tmp_path / "a.bin", sha256(b"right").hexdigest(), "it", "wait")
     assert len(asked) == 3
-    with server([503]) as (address, asked), pytest.raises(CellError, match="503"):
-        fetch(address, str(tmp_path), "b.bin", "0" * 64, "it")
+    with server([503]) as (address, asked), pytest.raises(Unavailable, match="503"):
+        fetch(address, tmp_path / "b.bin", "0" * 64, "it", "wait")
     assert len(asked) == 3
 
 
 def test_file_that_is_gone_is_asked_for_once(tmp_path):
-    with server([404]) as (address, asked), pytest.raises(CellError, match="404"):
-        fetch(address, str(tmp_path), "a.bin", "0" * 64, "it")
+    with server([404]) as (address, asked), pytest.raises(Unavailable, match="404"):
+        fetch(address, tmp_path / "a.bin", "0" * 64, "it", "wait")
     assert len(asked) == 1
 
 
 def test_waits_grow_between_tries(monkeypatch):
     waited, tries = [], []
-    monkeypatch.setattr(_download.time, "sleep", waited.append)
+    monkeypatch.setattr(downloads.time, "sleep", waited.append)
 
     def fail():
         tries.append(socket.getdefaulttimeout())
@@ -808,9 +808,9 @@ def test_waits_grow_between_tries(monkeypatch):
 
     with pytest.raises(URLError):
         with_retries(fail)
-    assert waited == list(_download.WAITS)
+    assert waited == list(downloads.WAITS)
     assert waited == sorted(waited)
-    assert tries == [_download.TIMEOUT] * 3
+    assert tries == [downloads.TIMEOUT] * 3
     assert socket.getdefaulttimeout() is None
 
 
@@ -832,15 +832,15 @@ def test_addresses_are_those_of_the_class_itself():
 
 def test_without_network_one_message_says_what_where_and_how(tmp_path, rng, impatient):
     cls, _, _ = cifar_class(tmp_path / "made", rng)
-    with pytest.raises(CellError) as error:
+    with pytest.raises(Unavailable) as error:
         open_part(cls, str(tmp_path / "cache"), "cifar10", cls.base_folder, train=True)
     message = str(error.value)
     assert "\n" not in message
     assert f"'cifar10' is not in {tmp_path}/cache/cifar-10-batches-py" in message
     assert f"tried {NOWHERE}cifar-10-python.tar.gz (" in message
     assert "--config cache_dir=DIR, where DIR contains cifar-10-batches-py or cifar-10-python.tar.gz" in message
-    with pytest.raises(CellError) as error:
-        fetch(NOWHERE + "x.pt", str(tmp_path / "cache"), "CIFAR-N/x.pt", "0" * 64, "cifar10n")
+    with pytest.raises(Unavailable) as error:
+        with_human_labels(None, str(tmp_path / "cache"), LabelFile("x.pt", "0" * 64, NOWHERE), "a", 9.03, "cifar10n")
     message = str(error.value)
     assert f"{tmp_path}/cache/CIFAR-N/x.pt does not exist" in message
     assert f"{NOWHERE}x.pt" in message
@@ -849,8 +849,14 @@ def test_without_network_one_message_says_what_where_and_how(tmp_path, rng, impa
 
 def test_messages_name_the_full_path_of_a_relative_cache(tmp_path, monkeypatch, impatient):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(CellError, match=f"the file {tmp_path}/cache/a.bin does not exist"):
-        fetch(NOWHERE, "cache", "a.bin", "0" * 64, "it")
+    with pytest.raises(Unavailable, match=f"the file {tmp_path}/cache/imagewoof2-320.tgz does not exist"):
+        extracted("cache", NOWHERE, "0" * 64)
+
+
+def test_a_file_in_the_cache_needs_no_network_and_may_be_read_only(tmp_path):
+    (tmp_path / "net.th").write_bytes(b"weights")
+    fetch(NOWHERE, tmp_path / "net.th", sha256(b"weights").hexdigest()[:8], "it", "wait")
+    assert [path.name for path in tmp_path.iterdir()] == ["net.th"]  # no lock is needed
 
 
 # What is known before anything is downloaded

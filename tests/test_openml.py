@@ -429,6 +429,12 @@ def test_an_unknown_id_is_named(tmp_path, server):
         load(id=62, cache=str(tmp_path))
 
 
+@pytest.mark.parametrize("number", ["iris", 0, True, 1.5])
+def test_an_id_is_a_number(tmp_path, number):
+    with pytest.raises(UserError, match=f"'id: {number}' must be the number"):
+        load(id=number, cache=str(tmp_path))
+
+
 def test_a_cache_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=re.escape(f"the folder {tmp_path}/file/org/openml/www/datasets/61")):

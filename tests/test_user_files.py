@@ -248,6 +248,15 @@ def test_names_with_dots_are_names(tmp_path):
         assert pool.x.tolist() == [[1, 3], [2, 4]]
 
 
+def test_names_may_be_numbers_in_a_config(tmp_path):
+    table = pd.DataFrame({"2022": [1, 2], "2023": [3, 4], "2024": [0, 1]})
+    for pool in (
+        parquet(file=str(to_parquet(table, tmp_path / "p")), label=2024, drop=[2022]),
+        csv(file=str(to_csv(table, tmp_path / "c")), label=2024, drop=[2022]),
+    ):
+        assert pool.x.tolist() == [[3], [4]]
+
+
 def test_a_saved_index_is_no_feature(tmp_path):
     table = pd.DataFrame({"a": [1, 2], "y": [0, 1]}, index=pd.Index(["p", "q"], name="who"))
     table.to_parquet(tmp_path / "mine.parquet")

@@ -145,7 +145,7 @@ def _list(arguments: argparse.Namespace, _: list[str]) -> int:
         print(f"{name:<18} {plugin.summary}")
         facts = {k: v for k, v in plugin.info.items() if v and isinstance(v, str | int | tuple)}
         for key, value in facts.items():
-            print(f"{'':<18} {key}: {', '.join(value) if isinstance(value, tuple) else value}")
+            print(f"{'':<18} {key}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}")
         if plugin.parameters:
             print(f"{'':<18} parameters: {', '.join(plugin.parameters)}")
     return 0

@@ -10,8 +10,8 @@ class UserError(Exception):
 
 
 class Unavailable(UserError):
-    """A download that failed: no fault of the cell, so that its job ends and nothing is recorded; the next run tries
-    again."""
+    """What should have been downloaded is missing or damaged: no fault of the cell, so that its job ends and nothing is
+    recorded; the next run tries again."""
 
 
 class CellError(Exception):

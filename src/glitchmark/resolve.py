@@ -83,6 +83,7 @@ def _dataset(entry: dict[str, Any], where: str, config: dict[str, Any]) -> Datas
         anomaly_source=entry.get("anomaly_source", plugin.info["anomaly_source"]),
     )
 
+
 def _check_split(dataset: Dataset, where: str) -> None:
     """What can be said before the data are loaded; the draw itself checks each class of each part."""
     d = dataset.description

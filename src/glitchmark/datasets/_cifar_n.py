@@ -2,19 +2,20 @@
 
 Wei et al., Learning with Noisy Labels Revisited, ICLR 2022 (arXiv:2110.12088), table 1 has the noise rates;
 https://github.com/UCSC-REAL/cifar-10-100n the files. The repository publishes no digests: the SHA-256 digests here are
-those that several projects that read the files have published independently of each other.
+those that other projects, which read the files, have published; what the paper says of the labels is checked as well.
 """
 
 import io
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from glitchmark.datasets import Pool
-from glitchmark.datasets._download import fetch
-from glitchmark.errors import CellError
+from glitchmark.downloads import fetch
+from glitchmark.errors import CellError, Unavailable
 
 LICENCE = "labels: see LICENSE at github.com/UCSC-REAL/cifar-10-100n; images: none stated, cite Krizhevsky 2009"
 
@@ -32,13 +33,15 @@ def with_human_labels(pool: Pool, cache: str, file: LabelFile, key: str, noise_p
     """A CIFAR pool with the labels that people gave its training images; a test image keeps its true one.
 
     key: of the labels in the file. noise_percent: the published share of wrong labels, to two digits.
-    Raises CellError where the file cannot be had, or its labels are not those that were published.
+    Raises Unavailable where the file cannot be had, CellError where its labels are not those that were published.
     """
-    path = fetch(file.url + file.name, cache, f"CIFAR-N/{file.name}", file.sha256, name)
+    place = f"CIFAR-N/{file.name}"
+    otherwise = f"name a folder that holds it: --config cache_dir=DIR, where DIR contains {place}"
+    path = fetch(file.url + file.name, Path(cache).absolute() / place, file.sha256, f"data set '{name}'", otherwise)
     content = path.read_bytes()
     # It is a pickle, which may run anything: only the bytes that have the digest are ever loaded.
     if sha256(content).hexdigest() != file.sha256:
-        raise CellError(f"data set '{name}': {path} was changed while it was read; run again.")
+        raise Unavailable(f"data set '{name}': {path} was changed while it was read; run again.")
     import torch
 
     labels = torch.load(io.BytesIO(content), map_location="cpu", weights_only=False)

@@ -81,10 +81,13 @@ def _frame(number: int, cache: str, target: str, drop: Sequence[str]) -> tuple[F
 
 
 def _folder(number: int, cache: str) -> Path:
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise UserError(f"'id: {number}' must be the number of an OpenML data set.")
     return _server_folder(Path(cache).resolve()) / str(number)
 
 
 def _server_folder(root: Path) -> Path:
+    """The folder of the server's data sets in a cache, which from now on is the one that openml uses."""
     import openml
 
     openml.config.set_root_cache_directory(root)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from glitchmark.datasets import Pool
-from glitchmark.datasets._download import alone, is_network_error, reason, with_retries
 from glitchmark.datasets._square import square
-from glitchmark.errors import CellError
+from glitchmark.downloads import alone, is_network_error, reason, with_retries
+from glitchmark.errors import CellError, Unavailable
 
 # What torchvision's constructors raise for files that are missing, damaged or of another form.
 FILE_ERRORS = (RuntimeError, OSError, HTTPException, ValueError, AssertionError, EOFError)
@@ -24,7 +24,7 @@ def open_part(cls: type, cache: str, name: str, place: str, **options: Any) -> A
 
     cls: the class; it checks digests of what it downloads, and CIFAR's of what it reads. cache: its ``root``.
     name: the data set, for messages. place: where in the cache the class expects its files. options: keywords.
-    Raises CellError, which says what was tried and where files are expected.
+    Raises Unavailable, which says what was tried and where files are expected; CellError for options it does not have.
     """
     known = parameters(cls)
     unknown = [key for key in options if key not in known]
@@ -41,7 +41,7 @@ def open_part(cls: type, cache: str, name: str, place: str, **options: Any) -> A
         if "Valid values are" in str(error):
             raise CellError(f"data set '{name}': torchvision's {cls.__name__}: {reason(error)}.") from error
         if "download" not in known:
-            raise CellError(
+            raise Unavailable(
                 f"data set '{name}' cannot be read from {root / place} ({reason(error)}), and torchvision does not "
                 f"download it; put its files there as the documentation of torchvision's {cls.__name__} says."
             ) from error
@@ -52,15 +52,15 @@ def open_part(cls: type, cache: str, name: str, place: str, **options: Any) -> A
         raise _failure(error, cls, root, name, place) from error
 
 
-def _failure(error: Exception, cls: type, root: Path, name: str, place: str) -> CellError:
+def _failure(error: Exception, cls: type, root: Path, name: str, place: str) -> Unavailable:
     if not is_network_error(error):
-        return CellError(
+        return Unavailable(
             f"data set '{name}' cannot be read from {root / place} ({reason(error)}); the files there are damaged, or "
             "of another form: remove them, so that they are downloaded again."
         )
     tried = ", ".join(addresses(cls)) or f"the address in torchvision's {cls.__name__}"
     expected = " or ".join(filter(None, (place, getattr(cls, "filename", "")))) or "what torchvision keeps in its root"
-    return CellError(
+    return Unavailable(
         f"data set '{name}' is not in {root / place}, or damaged, and cannot be downloaded; tried {tried} "
         f"({reason(error)}); go online, or name a folder that holds it as torchvision lays it out: "
         f"--config cache_dir=DIR, where DIR contains {expected}."
@@ -108,7 +108,7 @@ def train_and_test(cls: type, cache: str, name: str, place: str) -> Pool:
         part = open_part(piece, cache, name, place, train=train)
         images, targets = np.asarray(part.data), np.asarray(part.targets, dtype=np.int64)
         if images.dtype != np.uint8 or len(images) != len(targets) or x.shape[1:] not in ((), images.shape[1:]):
-            raise CellError(
+            raise Unavailable(
                 f"data set '{name}': {Path(cache).absolute() / place} holds images {images.dtype} {images.shape} and "
                 f"{len(targets)} labels; expected are uint8, as many labels, and one shape in both splits. Remove the "
                 "files there, so that they are downloaded again."
@@ -149,7 +149,7 @@ def by_sample(cls: type, cache: str, options: dict[str, Any], size: int) -> Pool
             try:
                 image, target = part[i]
             except OSError as error:
-                raise CellError(
+                raise Unavailable(
                     f"{cls.__name__}: its image {i} in {Path(cache).absolute()} cannot be read ({reason(error)}); "
                     "remove the set's folder there, so that it is extracted or downloaded again."
                 ) from error

@@ -44,6 +44,7 @@ def csv(
     """
     if len(separator) != 1:
         raise UserError(f"'separator: {separator!r}' must be one character.")
+    label, drop = str(label), tuple(map(str, drop))  # a config reads 2024 as a number
     test = _open(test_file, label, drop, separator) if test_file else None
     return to_pool(_open(file, label, drop, separator), label, drop=drop, max_categories=max_categories, test=test)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from glitchmark.datasets import Description, Pool, dataset
-from glitchmark.datasets._download import alone, fetch, unpack
 from glitchmark.datasets._square import square
-from glitchmark.errors import CellError, UserError
+from glitchmark.downloads import alone, fetch, unpack
+from glitchmark.errors import Unavailable, UserError
 
 URL = "https://s3.amazonaws.com/fast-ai-imageclas/imagewoof2-320.tgz"
 # As FastAI.jl publishes it; fastai itself publishes the size, 328387740 bytes, and the MD5 of the first MiB.
@@ -57,10 +57,12 @@ def imagenet_dogs(*, size: int = 320, cache: str = "cache") -> Pool:
 
 
 def extracted(cache: str, url: str, sha256: str) -> Path:
-    """The folder with the images, downloaded and extracted if it is not there. Raises CellError if it cannot be."""
+    """The folder with the images, downloaded and extracted if it is not there. Raises Unavailable if it cannot be."""
     folder = Path(cache).absolute() / FOLDER
     if not folder.is_dir():
-        archive = fetch(url, cache, f"{FOLDER}.tgz", sha256, "imagenet_dogs")
+        place = Path(cache).absolute() / f"{FOLDER}.tgz"
+        otherwise = f"name a folder that holds it: --config cache_dir=DIR, where DIR contains {place.name} or {FOLDER}/"
+        archive = fetch(url, place, sha256, "data set 'imagenet_dogs'", otherwise)
         with alone(cache):
             if not folder.is_dir():
                 unpack(archive, folder, **LIMITS)
@@ -70,7 +72,7 @@ def extracted(cache: str, url: str, sha256: str) -> Path:
 def read_folders(folder: Path, size: int) -> Pool:
     """The images of ``train/`` and ``val/``, in the order of splits, breeds and file names, into one array.
 
-    Raises CellError for a breed without images, and for a file that is no image.
+    Raises Unavailable for a breed without images, and for a file that is no image.
     """
     from PIL import Image
 
@@ -79,7 +81,7 @@ def read_folders(folder: Path, size: int) -> Pool:
         for label, synset in enumerate(BREEDS):
             images = sorted(path for path in (folder / split / synset).glob("[!.]*") if path.suffix.lower() == ".jpeg")
             if not images:
-                raise CellError(
+                raise Unavailable(
                     f"data set 'imagenet_dogs': {folder.absolute()}/{split}/{synset} holds no .JPEG image; remove "
                     f"{folder.absolute()}, so that it is extracted again."
                 )
@@ -92,7 +94,7 @@ def read_folders(folder: Path, size: int) -> Pool:
             with Image.open(path) as image:
                 x[i] = np.asarray(square(image.convert("RGB"), size))
         except OSError as error:
-            raise CellError(
+            raise Unavailable(
                 f"data set 'imagenet_dogs': {path.absolute()} cannot be read as an image ({error}); remove "
                 f"{folder.absolute()}, so that it is extracted again."
             ) from error

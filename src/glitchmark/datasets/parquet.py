@@ -23,5 +23,6 @@ def parquet(*, file: str, label: str, test_file: str = "", drop: tuple = (), max
     label: the column with the classes. test_file: a second file with the same columns, the test split. drop: columns
     to leave out, such as identifiers. max_categories: a text column with more different values is refused.
     """
+    label, drop = str(label), tuple(map(str, drop))  # a config reads 2024 as a number
     test = parquet_frame(test_file) if test_file else None
     return to_pool(parquet_frame(file), label, drop=drop, max_categories=max_categories, test=test)

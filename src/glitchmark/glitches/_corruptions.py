@@ -89,19 +89,18 @@ def gaussian_blur(x: np.ndarray, severity: int, rng: np.random.Generator) -> np.
 def defocus_blur(x: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndarray:
     """Convolution with a disk of radius r pixels, itself smoothed by a Gaussian of s pixels, edges mirrored.
 
-    CIFAR-10-C; (r, s) = (.3, .4), (.4, .5), (.5, .6), (1, .2), (1.5, .1). The Gaussian is cut off after 1 pixel, after
-    2 where r > 8; s is antialiasing and does not grow with the image.
+    CIFAR-10-C; (r, s) = (.3, .4), (.4, .5), (.5, .6), (1, .2), (1.5, .1). The Gaussian, cut off after 1 pixel, is
+    antialiasing and does not grow with the image.
     """
     from scipy.ndimage import gaussian_filter
     from scipy.signal import fftconvolve
 
     r, s = ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1))[severity - 1]
     r *= _scale(x)
-    smoothed = 1 if r <= 8 else 2
-    half = int(r) + smoothed
+    half = int(r) + 1
     offset = np.arange(-half, half + 1)
     disk = (offset**2 + offset[:, None] ** 2 <= r**2).astype(float)
-    kernel = gaussian_filter(disk / disk.sum(), s, radius=smoothed)
+    kernel = gaussian_filter(disk / disk.sum(), s, radius=1)
     padded = np.pad(x, ((half, half), (half, half), (0, 0)), mode="reflect")
     return fftconvolve(padded, kernel[:, :, None], mode="valid", axes=(0, 1))
 

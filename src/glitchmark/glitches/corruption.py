@@ -20,8 +20,8 @@ def corruption(
     """A share of the images is corrupted: brightness, stripe, noise, blur, fog, ...; their labels stay.
 
     type: brightness, stripe, gaussian_noise, shot_noise, impulse_noise, speckle_noise, gaussian_blur, defocus_blur,
-    motion_blur, zoom_blur, fog, contrast, pixelate, jpeg_compression or elastic_transform. severity: 1 to 5; MNIST-C's
-    own data are of severity 5 in brightness, and stripe has none. Raises CellError for others.
+    motion_blur, zoom_blur, fog, contrast, pixelate, jpeg_compression or elastic_transform. severity: 1 to 5; the
+    default of MNIST-C's own code is 5 for brightness, and stripe is the same at all. Raises CellError for others.
 
     An image that a corruption leaves as it is (black under speckle noise, ...) is no anomaly: it stays untouched, and
     another one is drawn.

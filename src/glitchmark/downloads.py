@@ -16,19 +16,19 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 
-from glitchmark.errors import CellError
+from glitchmark.errors import Unavailable
 
 NETWORK_ERRORS = (URLError, TimeoutError, ConnectionError, HTTPException)
 WAITS = (1.0, 4.0)  # seconds before the second and before the third try
 TIMEOUT = 60.0  # seconds without an answer before a connection counts as lost
 
 
-def fetch(url: str, cache: str, place: str, sha256: str, name: str) -> Path:
-    """The file ``place`` of the cache, with this SHA-256; downloaded if it is not there or damaged.
+def fetch(url: str, path: Path, sha256: str, what: str, otherwise: str) -> Path:
+    """``path``, downloaded from ``url`` if it is not there or damaged; a progress bar shows on a terminal.
 
-    name: the data set, for messages. Raises CellError where there is no such file and it cannot be downloaded.
+    sha256: its digest, or the first hexadecimal digits of that. what, otherwise: for the message, what the file is of,
+    and what to do instead. Raises Unavailable where there is no such file and it cannot be downloaded.
     """
-    path = Path(cache).absolute() / place
     if has_digest(path, sha256):
         return path
     from torch.hub import download_url_to_file
@@ -42,19 +42,19 @@ def fetch(url: str, cache: str, place: str, sha256: str, name: str) -> Path:
             if not has_digest(path, sha256):
                 with_retries(download)
     except (OSError, HTTPException, RuntimeError) as error:
-        raise CellError(
-            f"data set '{name}': the file {path} {found}, and downloading it from {url} failed ({reason(error)}); go "
-            f"online, or name a folder that holds it: --config cache_dir=DIR, where DIR contains {place}."
+        raise Unavailable(
+            f"{what}: the file {path} {found}, and downloading it from {url} failed ({reason(error)}); go online, or "
+            f"{otherwise}."
         ) from error
     return path
 
 
 def has_digest(path: Path, sha256: str) -> bool:
-    """Whether a file is there and has this SHA-256 (64 hexadecimal digits)."""
+    """Whether a file is there and its SHA-256 starts with these hexadecimal digits."""
     if not path.is_file():
         return False
     with open(path, "rb") as file:
-        return file_digest(file, "sha256").hexdigest() == sha256
+        return file_digest(file, "sha256").hexdigest().startswith(sha256)
 
 
 def with_retries(download: Callable[[], Any], waits: Sequence[float] = WAITS) -> Any:
@@ -113,7 +113,7 @@ def _timeout(seconds: float) -> Iterator[None]:
 def unpack(archive: Path, folder: Path, *, max_members: int, max_bytes: int) -> None:
     """Extract a tar archive whose files all lie in one folder, named like ``folder``, which then exists completely.
 
-    Raises CellError, and leaves nothing, for an archive that is damaged, has more members or more bytes in its files
+    Raises Unavailable, and leaves nothing, for an archive that is damaged, has more members or more bytes in its files
     than allowed, links or special files, or paths that leave the folder.
     """
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}.", suffix=".partial"))
@@ -122,7 +122,7 @@ def unpack(archive: Path, folder: Path, *, max_members: int, max_bytes: int) -> 
             _extract(tar, temporary, max_members, max_bytes)
         (temporary / folder.name).rename(folder)
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise CellError(
+        raise Unavailable(
             f"the archive {archive.absolute()} cannot be extracted to {folder.absolute()}: {reason(error)}; remove it, "
             "so that it is downloaded again."
         ) from error

@@ -21,15 +21,22 @@ ROOT = Path(__file__).parents[1]
 SHIPPED = {
     "digits": ((1797, 8, 8), np.uint8, 10),
     "letters": ((4000, 28, 28), np.uint8, 10),
+    "shapes": ((4000, 32, 32, 3), np.uint8, 10),
     "breast_cancer": ((569, 30), np.float32, 2),
     "wine": ((178, 13), np.float32, 3),
+    "clusters": ((8000, 54), np.float32, 4),
 }
 
 
 @pytest.fixture(scope="module")
 def pools():
-    """Every data set that needs no file, loaded once."""
-    return {name: registry.load("dataset", name).function() for name in registry.names("dataset") if name != "npz"}
+    """Every data set that needs no file and no download, loaded once."""
+    loaders = {name: registry.load("dataset", name) for name in registry.names("dataset")}
+    return {
+        name: loader.function()
+        for name, loader in loaders.items()
+        if not loader.info["files"] and "cache" not in loader.parameters
+    }
 
 
 # The shipped data sets

@@ -145,10 +145,14 @@ def _list(arguments: argparse.Namespace, _: list[str]) -> int:
         print(f"{name:<18} {plugin.summary}")
         facts = {k: v for k, v in plugin.info.items() if v and isinstance(v, str | int | tuple)}
         for key, value in facts.items():
-            print(f"{'':<18} {key}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}")
+            print(f"{'':<18} {key}: {' x '.join(map(str, value)) if key == 'shape' else _text(value)}")
         if plugin.parameters:
             print(f"{'':<18} parameters: {', '.join(plugin.parameters)}")
     return 0
+
+
+def _text(value: str | int | tuple) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _clean(arguments: argparse.Namespace, _: list[str]) -> int:

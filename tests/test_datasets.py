@@ -175,9 +175,9 @@ BAD_FILES = {
     "negative labels": (saved(y=LABELS - 1), "", ["negative", "-1"]),
     "one class": (saved(y=LABELS * 0), "", ["one class"]),
     "one class in the split": (saved(y=np.array([0, 1] * 30), split=SPLIT), "test", ["one class"]),
-    "class without samples": (saved(y=LABELS * 2), "", ["[1, 3]", "fewer than two"]),
-    "class with one sample": (saved(y=np.r_[3, LABELS[1:]]), "", ["[3]", "fewer than two"]),
-    "too few samples": (saved(x=GREY[:6], y=LABELS[:6]), "", ["6 samples", "3 classes", "'subset'"]),
+    "class without samples": (saved(y=LABELS * 2), "", ["[1, 3]", "fewer than 3 samples"]),
+    "class with one sample": (saved(y=np.r_[3, LABELS[1:]]), "", ["[3]", "fewer than 3 samples"]),
+    "too few samples": (saved(x=GREY[:6], y=LABELS[:6]), "", ["3, 1, 1 samples", "3 classes", "'subset'"]),
     "no rows": (saved(x=GREY[:0], y=LABELS[:0]), "", ["at least one"]),
     "rows differ": (saved(y=LABELS[:50]), "", ["(60, 4, 4)", "(50,)"]),
     "float images": (saved(x=GREY / 255), "", ["float64", "uint8"]),
@@ -217,7 +217,9 @@ def test_unusable_file_is_refused_by_the_plan(tmp_path, case):
         plan(tmp_path, entry)
     message = str(caught.value)
     assert not [f for f in ("datasets[2] (mine)", *fragments) if f not in message], message
-    if "fewer than two" not in message and "'subset'" not in message:  # those are the grid's words, not the file's
+    if (
+        "fewer than 3 samples" not in message and "'subset'" not in message
+    ):  # those are the grid's words, not the file's
         assert str(tmp_path / "mine.npz") in message
     assert not (tmp_path / "results").exists()
 
@@ -345,6 +347,16 @@ def test_rows_are_the_same_however_many_blocks_they_are_read_in(tmp_path, order,
     np.savez(tmp_path / "mine.npz", x=np.asarray(x, order=order), y=np.arange(len(x)) % 2, split=splits)
     found = npz(file=str(tmp_path / "mine.npz"), split="b").x
     np.testing.assert_array_equal(found, x[splits == "b"].astype(found.dtype), strict=True)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_damaged_samples_are_found(tmp_path, save):
+    save(tmp_path / "mine.npz", x=np.random.default_rng(0).integers(0, 256, (60, 9, 9), np.uint8), y=LABELS)
+    content = bytearray((tmp_path / "mine.npz").read_bytes())
+    content[2000] ^= 1
+    (tmp_path / "mine.npz").write_bytes(content)
+    with pytest.raises(UserError, match=r"mine\.npz: x must be readable, but it cannot be read"):
+        npz(file=str(tmp_path / "mine.npz"))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float64])

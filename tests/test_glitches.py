@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
@@ -195,7 +195,7 @@ def test_single_glitch(name, modality, n, n_classes, ratio, colour, seed):
 
 @pytest.mark.parametrize("modality", ["image", "table"])
 @given(data=st.data(), n=st.integers(80, 150), n_classes=st.integers(2, 4), seed=seeds)
-@settings(max_examples=50)
+@settings(max_examples=50, phases=set(Phase) - {Phase.shrink, Phase.explain})  # which take minutes
 def test_mixture(modality, data, n, n_classes, seed):
     drawn = data.draw(st.lists(st.tuples(st.sampled_from(BY_MODALITY[modality]), ratios), min_size=2, max_size=3))
     parts = [part(name, ratio, n_classes) for name, ratio in drawn]

@@ -1,12 +1,9 @@
 """OpenML data sets: from a cache as the openml package lays it out, and from a server on this machine."""
 
 import hashlib
-import os
 import re
 import shutil
 import socket
-import subprocess
-import sys
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,9 +15,8 @@ import pandas as pd
 import pytest
 
 from glitchmark import registry
-from glitchmark.datasets.openml import inspect_openml
 from glitchmark.datasets.openml import openml as load
-from glitchmark.errors import UserError
+from glitchmark.errors import Unavailable, UserError
 
 ID = 61
 ARFF = """% a comment
@@ -169,9 +165,6 @@ def test_a_cached_data_set_is_read_without_network(cached, kind, parquet):
     cache = cached(kind, parquet=parquet)
     before = content(cache)
     check(load(id=ID, cache=cache))
-    known = inspect_openml(id=ID, cache=cache)
-    assert (known.modality, known.n_samples, known.n_classes) == ("table", 6, 3)
-    assert (known.shape, known.class_counts, known.n_test) == ((5,), (2, 2, 2), 0)
     assert content(cache) == before
 
 
@@ -183,7 +176,12 @@ def test_another_target_and_fewer_columns(cached, kind):
         load(**given)
     pool = load(**given | {"target": "class"})
     np.testing.assert_array_equal(pool.x, X[:, [0, 2]])
-    assert inspect_openml(**given | {"target": "class"}).shape == (2,)
+
+
+def test_a_column_that_is_to_be_ignored_can_be_the_label(cached):
+    pool = load(id=ID, target="row", cache=cached("pq"))
+    assert pool.class_names == ("1", "2", "3", "4", "5", "6")
+    assert pool.categories == (*CATEGORIES, 3)
 
 
 def test_the_package_reads_the_same_from_the_same_cache(cached):
@@ -246,10 +244,9 @@ BAD = {
 def test_an_unusable_data_set_is_refused(cached, case):
     told, given, fragments = BAD[case]
     cache = cached("arff", **told)
-    for function in (load, inspect_openml):
-        with pytest.raises(UserError) as caught:
-            function(id=ID, cache=cache, **given)
-        assert not [f for f in fragments if f not in str(caught.value)], str(caught.value)
+    with pytest.raises(UserError) as caught:
+        load(id=ID, cache=cache, **given)
+    assert not [f for f in fragments if f not in str(caught.value)], str(caught.value)
 
 
 def test_too_many_categories(cached):
@@ -260,11 +257,10 @@ def test_too_many_categories(cached):
 # Without network
 
 
-@pytest.mark.parametrize("function", [load, inspect_openml])
-def test_without_network_one_sentence_says_what_to_do(tmp_path, monkeypatch, function):
+def test_without_network_one_sentence_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError) as caught:
-        function(id=ID, cache="cache")
+    with pytest.raises(Unavailable) as caught:
+        load(id=ID, cache="cache")
     message = str(caught.value)
     assert "not in the cache and cannot be downloaded: tried https://www.openml.org/api/v1/xml/data/61" in message
     folder = "org/openml/www/datasets/61"
@@ -296,14 +292,6 @@ def test_the_papers_tables_are_planned_without_network(tmp_path, name, number, s
     assert (known.n_classes, known.modality, known.digest) == (classes, "table", "")
     with pytest.raises(UserError, match=rf"tried https://www.openml.org/api/v1/xml/data/{number} "):
         plugin.function(cache=str(tmp_path))
-
-
-def test_planning_imports_no_torch(cached):
-    code = (
-        "import sys; from glitchmark.datasets.openml import inspect_openml; "
-        f"inspect_openml(id={ID}, cache={cached('pq')!r}); sys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], env=dict(os.environ), check=False).returncode == 0
 
 
 # From a server
@@ -383,22 +371,6 @@ def test_a_data_set_is_downloaded_once(tmp_path, server, capfd, parquet):
         assert "100%" in capfd.readouterr().err  # the progress bar
     check(load(id=ID, cache=cache))
     assert len(server.asked) == 2
-
-
-def test_planning_downloads_a_description_and_no_data(tmp_path, server):
-    cache = str(tmp_path / "cache")
-    known = inspect_openml(id=ID, cache=cache)
-    assert (known.n_samples, known.n_classes, known.shape) == (6, 0, (5,))  # a declared class has no samples
-    assert not {PARQUET, ARFF_FILE} & set(server.asked)
-    asked = len(server.asked)
-    assert inspect_openml(id=ID, cache=cache, drop=("wild",), target="shiny").shape == (4,)
-    assert len(server.asked) == asked
-    with pytest.raises(UserError, match=r"no column 'clas' .*did you mean 'class'"):
-        inspect_openml(id=ID, cache=cache, target="clas")
-    check(load(id=ID, cache=cache))
-    assert server.asked[asked:] == [PARQUET]
-    server.files[f"/api/v1/xml/data/qualities/{ID}"] = QUALITIES.format(2).encode()
-    assert inspect_openml(id=ID, cache=str(tmp_path / "other")).n_classes == 4
 
 
 def test_a_lost_connection_is_tried_again(tmp_path, server):

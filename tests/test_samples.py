@@ -131,6 +131,7 @@ def test_a_sheet_shows_images_with_their_labels(parts, colour):
     for title, images in found.items():
         samples = [sample_of[np.asarray(image).tobytes()] for image, _ in images]
         assert len(set(samples)) == len(samples)
+        assert (np.diff(data["observed_label"][samples]) >= 0).all()  # class by class
         assert set(data["glitch"][samples]) == {"" if title == "untouched" else title}
         assert len(samples) == (
             min(UNTOUCHED, untouched) if title == "untouched" else min(GLITCHED // len(here), here[title])

@@ -113,19 +113,6 @@ def describe(pool: Pool, digest: str = "") -> Description:
     )
 
 
-def describe_labels(frame: Frame, label: str, drop: Sequence[str] = ()) -> Description:
-    """The same of a table whose columns are not read but for the labels; raises as :func:`to_pool` does."""
-    features = feature_names([frame], label, drop)
-    y, class_names = to_labels([frame], label)
-    return Description(
-        modality="table",
-        n_samples=len(y),
-        n_classes=len(class_names),
-        shape=(len(features),),
-        class_counts=tuple(np.bincount(y).tolist()),
-    )
-
-
 def feature_names(frames: list[Frame], label: str, drop: Sequence[str]) -> list[str]:
     """The columns that are neither labels nor dropped, in the first table's order; raises as :func:`to_pool` does."""
     for frame in frames:

@@ -12,13 +12,13 @@ from hashlib import file_digest
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glitchmark.datasets import Description, Pool
-from glitchmark.datasets._frames import CELLS, Frame, describe_labels, feature_names, parquet_frame, to_pool
-from glitchmark.errors import UserError
+from glitchmark.datasets import Pool
+from glitchmark.datasets._frames import CELLS, Frame, parquet_frame, to_pool
+from glitchmark.errors import Unavailable, UserError
 
 if TYPE_CHECKING:
     from openml import OpenMLDataset
@@ -30,45 +30,18 @@ def load(number: int, cache: str, *, target: str = "", drop: Sequence[str] = (),
     """A data set by its OpenML id; it is downloaded unless the cache has it.
 
     cache: the folder that keeps it. target: the column with the labels; OpenML's default target if empty. drop: columns
-    to leave out, besides those that OpenML declares as row numbers or to be ignored. Raises UserError if it can be
-    neither found nor downloaded, or is not fit for classification.
+    to leave out, besides those that OpenML declares as row numbers or to be ignored. Raises Unavailable if it can
+    be neither found nor downloaded, UserError if it is not fit for classification.
     """
     frame, label, left_out = _frame(number, cache, target, drop)
     return to_pool(frame, label, drop=left_out, max_categories=max_categories)
 
 
-def inspect(number: int, cache: str, *, target: str = "", drop: Sequence[str] = ()) -> Description:
-    """What is known of a data set without its data: rows, columns and labels, if the cache has it.
-
-    If not, what OpenML says of it, which downloads a few kilobytes. Raises as :func:`load` does.
-    """
-    import pandas as pd
-
-    if _data_file(_folder(number, cache)):
-        frame, label, left_out = _frame(number, cache, target, drop)
-        return describe_labels(frame, label, left_out)
-    with _dataset(number, cache, download_qualities=True, download_features_meta_data=True) as dataset:
-        label, left_out = _target(dataset, target), _left_out(dataset, drop)
-        columns = {feature.name: feature for feature in dataset.features.values()}
-        qualities = dataset.qualities or {}
-        is_default = label == dataset.default_target_attribute
-    where, n_rows = f"OpenML data set {number}", qualities.get("NumberOfInstances", 0)
-    if not n_rows > 0:
-        raise UserError(
-            f"{where}: OpenML does not say how many rows it has; download it as CSV and use the loader 'csv'."
-        )
-    frame = Frame(where, tuple(columns), int(n_rows), lambda names: pd.DataFrame(columns=names))
-    features = feature_names([frame], label, [name for name in left_out if name in columns or name in drop])
-    # OpenML counts declared classes; where some have no samples, it is not known how many do.
-    counted = is_default and qualities.get("MinorityClassSize", 0) > 0
-    n_classes = len(columns[label].nominal_values or ()) if counted else 0
-    return Description("table", frame.n_rows, n_classes, shape=(len(features),))
-
-
 def _frame(number: int, cache: str, target: str, drop: Sequence[str]) -> tuple[Frame, str, list[str]]:
     """The table, its label column, and the columns that are left out."""
-    with _dataset(number, cache, download_data=True) as dataset:
-        label, left_out = _target(dataset, target), _left_out(dataset, drop)
+    with _dataset(number, cache) as dataset:
+        label = _target(dataset, target)
+        left_out = _left_out(dataset, label, drop)
         checksum, sparse = dataset.md5_checksum, dataset.format.lower() == "sparse_arff"
     file = _data_file(_folder(number, cache))
     where = f"OpenML data set {number} ({file})"
@@ -101,7 +74,7 @@ def _data_file(folder: Path) -> Path | None:
 
 
 @contextmanager
-def _dataset(number: int, cache: str, *, download_data: bool = False, **metadata: bool) -> "Iterator[OpenMLDataset]":
+def _dataset(number: int, cache: str) -> "Iterator[OpenMLDataset]":
     """OpenML's description of a data set; what the cache lacks is downloaded into it.
 
     openml works in a folder of its own, of which complete files are moved into the cache: it removes the whole folder
@@ -116,7 +89,7 @@ def _dataset(number: int, cache: str, *, download_data: bool = False, **metadata
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"the folder {folder} of the cache cannot be made: {error.strerror}.") from error
+            raise Unavailable(f"the folder {folder} of the cache cannot be made: {error.strerror}.") from error
     with TemporaryDirectory(prefix=".openml-", dir=None if complete else folder) as work:
         scratch = _server_folder(Path(work)) / str(number)
         scratch.mkdir(parents=True)
@@ -125,9 +98,10 @@ def _dataset(number: int, cache: str, *, download_data: bool = False, **metadata
                 shutil.copy(folder / name, scratch)
         openml.config.show_progress = True
         try:
-            dataset = openml.datasets.get_dataset(number, download_data=download_data and not has_data, **metadata)
+            dataset = openml.datasets.get_dataset(number, download_data=not has_data)
         except Exception as error:
-            raise _cannot_download(number, cache, error) from error
+            _explain(number, cache, error)
+            raise
         if not complete:
             for file in scratch.iterdir():
                 if file.name in METADATA or file == _data_file(scratch):
@@ -135,8 +109,8 @@ def _dataset(number: int, cache: str, *, download_data: bool = False, **metadata
         yield dataset
 
 
-def _cannot_download(number: int, cache: str, error: Exception) -> Exception:
-    """The one sentence for what went wrong; errors that are not about the download come back as they are."""
+def _explain(number: int, cache: str, error: Exception) -> None:
+    """Raise Unavailable with the one sentence for what went wrong, if that was the download."""
     import openml
 
     folder = _folder(number, cache)
@@ -146,16 +120,17 @@ def _cannot_download(number: int, cache: str, error: Exception) -> Exception:
         f"cache folder that has them in {folder.relative_to(Path(cache).resolve())} (--config cache_dir=DIR)"
     )
     if isinstance(error, openml.exceptions.OpenMLServerException):
-        return UserError(f"OpenML refuses data set {number} ({url}): {error.message}; check 'id'; {local}.")
+        raise Unavailable(f"OpenML refuses data set {number} ({url}): {error.message}; check 'id'; {local}.") from error
     if isinstance(error, openml.exceptions.OpenMLHashException):
-        return UserError(f"OpenML data set {number} arrived damaged, also when tried again: {error}; {local}.")
+        raise Unavailable(
+            f"OpenML data set {number} arrived damaged, also when tried again: {str(error).strip(' .')}; {local}."
+        ) from error
     if type(error).__module__.split(".")[0] in ("openml", "requests", "urllib3", "minio"):
         reason = getattr(error.args[0], "reason", error) if error.args else error
-        return UserError(
+        raise Unavailable(
             f"OpenML data set {number} is not in the cache and cannot be downloaded: tried {url} "
             f"({' '.join(str(reason).split())}); {local}."
-        )
-    return error
+        ) from error
 
 
 def _target(dataset: "OpenMLDataset", target: str) -> str:
@@ -168,20 +143,20 @@ def _target(dataset: "OpenMLDataset", target: str) -> str:
     return label
 
 
-def _left_out(dataset: "OpenMLDataset", drop: Sequence[str]) -> list[str]:
-    """Columns that are no features: those of the user, and those that OpenML declares so."""
-    declared: list[Any] = []
+def _left_out(dataset: "OpenMLDataset", label: str, drop: Sequence[str]) -> list[str]:
+    """Columns that are no features: those of the user, and those that OpenML declares so, unless it is the label."""
+    declared: list[str] = []
     for names in (dataset.row_id_attribute, dataset.ignore_attribute):
         declared += [names] if isinstance(names, str) else names or []
-    return [*drop, *(name.strip() for names in declared for name in names.split(","))]
+    return [*drop, *(name for names in declared for name in map(str.strip, names.split(",")) if name != label)]
 
 
 def _check(file: Path, checksum: str | None) -> None:
-    """Raise UserError where a file is not the one that OpenML describes."""
+    """Raise Unavailable where a file is not the one that OpenML describes."""
     with open(file, "rb") as handle:
         found = file_digest(handle, "md5").hexdigest()
     if checksum and found != checksum:
-        raise UserError(
+        raise Unavailable(
             f"{file}: the file is damaged (md5 {found}, and OpenML says {checksum}); remove it, and it is downloaded "
             "again."
         )

@@ -1,13 +1,6 @@
 """Any data set of openml.org."""
 
-from glitchmark.datasets import Description, Pool, _openml, dataset
-
-
-def inspect_openml(
-    *, id: int, target: str = "", drop: tuple = (), max_categories: int = 100, cache: str = "cache"
-) -> Description:
-    """What is known before the data set is downloaded; see _openml.inspect."""
-    return _openml.inspect(id, cache, target=target, drop=drop)
+from glitchmark.datasets import Pool, _openml, dataset
 
 
 @dataset(
@@ -15,7 +8,6 @@ def inspect_openml(
     modality="table",
     source="https://www.openml.org/d/<id>, through the openml package",
     licence="see the data set's page",
-    inspect=inspect_openml,
 )
 def openml(*, id: int, target: str = "", drop: tuple = (), max_categories: int = 100, cache: str = "cache") -> Pool:
     """Any OpenML data set with classes, by its id.

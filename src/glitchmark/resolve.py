@@ -93,12 +93,13 @@ def _check_split(dataset: Dataset, where: str) -> None:
         sizes = dataset.split.sizes(d.n_samples, d.n_test)
     except CellError as error:
         raise UserError(f"{where}: {error}.") from error
+    sizes = [size for size, share in zip(sizes, (1, 1, dataset.split.test), strict=True) if share]
     if min(sizes) < d.n_classes:
         raise UserError(
-            f"{where}: training, validation and test part would have {', '.join(map(str, sizes))} samples for "
-            f"{d.n_classes} classes, and each needs one a class: use a larger 'subset', 'validation' or 'test'."
+            f"{where}: its parts (training, validation, test) would have {', '.join(map(str, sizes))} samples for "
+            f"{d.n_classes} classes, and each part needs one a class: use a larger 'subset', 'validation' or 'test'."
         )
-    parts = 1 + (dataset.split.validation_from == "subset") + (d.n_test == 0)
+    parts = 1 + (dataset.split.validation_from == "subset") + (d.n_test == 0 and dataset.split.test > 0)
     rare = [c for c, count in enumerate(d.class_counts) if count < parts]
     if rare:
         raise UserError(

@@ -15,7 +15,7 @@ def stratified_counts(
     least = np.minimum(least, most)
     if not least.sum() <= total <= most.sum():
         raise ValueError(f"{total} samples are not between {least.sum()} and {most.sum()}")
-    share = total * sizes / max(1, sizes.sum())
+    share = total * sizes / (sizes.sum() or 1)
     counts = np.clip(np.floor(share).astype(np.int64), least, most)
     while (missing := total - counts.sum()) != 0:
         step = np.sign(missing)

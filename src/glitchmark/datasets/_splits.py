@@ -15,7 +15,7 @@ class Split:
     """How much of a pool is used, and for what.
 
     subset: a ratio in (0, 1), or at most so many samples. validation: its share that is validation data.
-    test: untouched test samples, as a share of the subset. They come from the source's own test split, and where it
+    test: untouched test samples, as a share of the subset; 0 for none. They come from the source's own test split, and where it
     has none, from the rest of the pool; a subset of "at most so many" leaves room for them.
     validation_from: "subset", the paper's split of one subset; or "test", as in its published code: training samples
     from the source's training split and validation samples from its test split, the same ratio of each.
@@ -50,10 +50,11 @@ class Split:
         untouched = round(self.test * (n_train + n_val))
         if n_test:
             untouched = min(untouched, left)  # of the source's own split, what there is
-        if not 0 < untouched <= left:
+        if untouched > left or untouched < (self.test > 0):
+            advice = "a smaller 'subset' or 'test'" if untouched >= left else "a larger 'subset' or 'test'"
             raise CellError(
-                f"'subset: {self.subset}' of {n} samples leaves {max(left, 0)} for the untouched test part, which "
-                f"is to have {self.test:g} of the subset's size; use a smaller 'subset' or another 'test'"
+                f"'subset: {self.subset}' of {n} samples leaves {max(left, 0)} for the untouched test part, and 'test: "
+                f"{self.test:g}' of the subset's size is {max(untouched, 0)}; use {advice}"
             )
         return n_train, n_val, untouched
 
@@ -69,11 +70,12 @@ def draw_parts(
     """
     own = np.zeros(len(y), bool) if is_test is None else np.asarray(is_test)
     sizes = dict(zip(PARTS, split.sizes(len(y), int(own.sum())), strict=True))
+    nothing = {name: np.empty(0, np.int64) for name, size in sizes.items() if name == "test" and size == 0}
     from_own = () if not own.any() else ("validation", "test") if split.validation_from == "test" else ("test",)
-    inside = {name: sizes[name] for name in PARTS if name in from_own}
-    outside = {name: sizes[name] for name in PARTS if name not in from_own}
+    inside = {name: sizes[name] for name in PARTS if name in from_own and name not in nothing}
+    outside = {name: sizes[name] for name in PARTS if name not in from_own and name not in nothing}
     parts = _draw(y, np.flatnonzero(~own), outside, class_names, rng)
-    return parts | _draw(y, np.flatnonzero(own), inside, class_names, rng)
+    return parts | _draw(y, np.flatnonzero(own), inside, class_names, rng) | nothing
 
 
 def _draw(

@@ -17,7 +17,7 @@ class TrainingData:
     """Training data before or after a glitch.
 
     source: str (n,), the pool's id, or the glitch that made the sample. row: int64 (n,), the row there.
-    true_label, observed_label: int64 (n,); an anomaly's true label is NO_CLASS.
+    true_label, observed_label: int64 (n,); an added sample's true label is NO_CLASS.
     glitch: str (n,), the glitch that hit the sample, "" for an untouched one; no sample is hit twice.
     kind: str (n,), "mislabeled", "anomalous" or "".
     content: int64 (n,), the row of ``changed`` that holds the sample's input; -1: the pool's own input, untouched.

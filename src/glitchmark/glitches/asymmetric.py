@@ -18,12 +18,15 @@ def asymmetric(data: TrainingData, rng: np.random.Generator, *, ratio: float, ma
     weights = _off_diagonal(matrix, data.n_classes)
     sizes = np.bincount(data.true_label[: data.n_original], minlength=data.n_classes)
     flows = sizes[:, None] * weights
-    total = data.count(ratio)
-    counts = stratified_counts(flows.ravel(), total, most=np.where(flows.ravel() > 0, total, 0)).reshape(flows.shape)
-    for true, row in enumerate(counts):
-        samples = data.draw(int(row.sum()), rng, data.true_label == true)
+    for true, k in enumerate(_shares(flows.sum(axis=1), data.count(ratio))):
+        row = _shares(flows[true], k)
+        samples = data.draw(k, rng, data.true_label == true)
         data = data.relabel(samples, np.repeat(np.arange(data.n_classes), row), "asymmetric")
     return data
+
+
+def _shares(flows: np.ndarray, total: int) -> np.ndarray:
+    return stratified_counts(flows, total, most=np.where(flows > 0, total, 0))
 
 
 def _off_diagonal(matrix: tuple, n_classes: int) -> np.ndarray:

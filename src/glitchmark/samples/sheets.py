@@ -30,6 +30,7 @@ def contact_sheet(pool: Entry, inject: Entry, title: str) -> Figure:
     blocks = {"untouched": _spread(np.flatnonzero(glitch == ""), given, UNTOUCHED)}
     for name in found:
         blocks[name] = _spread(np.flatnonzero(glitch == name), given, GLITCHED // len(found))
+    blocks = {name: samples for name, samples in blocks.items() if len(samples)}
     figure = _sheet(title, [len(samples) for samples in blocks.values()])
     for part, (name, samples) in zip(figure.subfigs, blocks.items(), strict=True):
         part.suptitle(name, x=0.01, ha="left", fontsize=8, fontweight="bold")
@@ -68,5 +69,5 @@ def _show(axes: Axes, image: np.ndarray, label: str, other: str) -> None:
     axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
-    lines = [textwrap.shorten(text, 20, placeholder="…") for text in (label, other) if text]
-    axes.set_xlabel("\n".join(lines), fontsize=6)
+    lines = [text if len(text) <= 20 else f"{text[:19]}…" for text in (label, other) if text]
+    axes.set_xlabel("\n".join(lines), fontsize=6, parse_math=False)  # a name is no formula

@@ -542,8 +542,9 @@ def test_plan_counts_and_writes_nothing(tmp_path):
     done = glitchmark("plan", "--configfile", SMOKE, "--config", f"results_dir={tmp_path / 'results'}")
     assert done.returncode == 0, done.stderr
     planned = workflow({})
-    assert f"run 'smoke': {len(planned.plan.nodes)} results in {len(planned.chunks)} jobs" in done.stdout
     train = sum(node.stage == "train" for node in planned.plan.nodes.values())
+    assert f"run 'smoke': {train} cells (data set, model, glitch, seed), " in done.stdout
+    assert f" {len(planned.plan.nodes)} results in {len(planned.chunks)} jobs" in done.stdout
     assert ["train", str(train), str(train)] in [line.split()[:3] for line in done.stdout.splitlines()]
     assert "mixed on wine" in done.stdout
     assert os.listdir(tmp_path) == []

@@ -9,7 +9,8 @@ there.
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class Chunk:
     order: dict[str, Any]
     upstream: tuple[tuple[str, str], ...]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Of the identity: equal digests mean equal results."""
         return fingerprint(canonical(self.order["identity"]))
@@ -167,7 +168,7 @@ class Workflow:
 
     def _table_chunk(self, cells: list[Chunk]) -> Chunk:
         settings = {"validation": self.config["validation"], "ranking": self.grid.ranking}
-        measured = [asdict(m) for m in self.plan.measurements]
+        measured = [vars(m) for m in self.plan.measurements]
         nodes = list(self.plan.nodes)
         order = {
             "stage": "evaluate",

@@ -121,7 +121,11 @@ def _run(arguments: argparse.Namespace, rest: list[str]) -> int:
 def _plan(arguments: argparse.Namespace, _: list[str]) -> int:
     run = _workflow(arguments)
     there = run.store.keys()
-    print(f"run '{run.config['run']}': {len(run.plan.nodes)} results in {len(run.chunks)} jobs")
+    cells = sum(node.stage == "train" for node in run.plan.nodes.values())
+    print(
+        f"run '{run.config['run']}': {cells} cells (data set, model, glitch, seed), {len(run.plan.nodes)} results in "
+        f"{len(run.chunks)} jobs"
+    )
     print(f"{'stage':<12}{'results':>8}{'to do':>8}{'jobs':>8}")
     for stage in dict.fromkeys(chunk.stage for chunk in run.chunks.values()):
         keys = [key for key, node in run.plan.nodes.items() if node.stage == stage]

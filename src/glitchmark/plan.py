@@ -5,8 +5,8 @@ and the keys of its inputs. All of it is known before anything runs.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import version
@@ -79,6 +79,7 @@ class Plan:
         self.grid, self.config = grid, grid.config
         self.nodes: dict[str, Node] = {}
         self.measurements: list[Measurement] = []
+        self._made: dict[tuple, str] = {}
         for dataset in self.grid.datasets:
             for seed in self.config["seeds"]:
                 for glitch in self.grid.glitches:
@@ -257,26 +258,38 @@ class Plan:
             "input_size": model.input_size,
         }
 
+    def _once(self, make: Callable[[], str], *name: Any) -> str:
+        """The key that ``make`` returns; it is asked for thousands of times and made once."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
+
     def _pool(self, dataset: Dataset) -> str:
-        ref = {"name": dataset.plugin.name, "params": dataset.params}
-        spec = {"dataset": dataset.id, "loader": ref, "digest": dataset.description.digest}
-        return self._node("pool", dataset.id, spec, {}, [dataset.plugin], dataset.paths)
+        def make() -> str:
+            ref = {"name": dataset.plugin.name, "params": dataset.params}
+            spec = {"dataset": dataset.id, "loader": ref, "digest": dataset.description.digest}
+            return self._node("pool", dataset.id, spec, {}, [dataset.plugin], dataset.paths)
+
+        return self._once(make, "pool", dataset.id)
 
     def _subset(self, dataset: Dataset, seed: int) -> str:
-        spec = self._drawn(dataset, seed) | {"split": asdict(dataset.split)}
-        return self._node("subset", dataset.id, spec, {"pool": self._pool(dataset)}, [])
+        def make() -> str:
+            spec = self._drawn(dataset, seed) | {"split": dict(vars(dataset.split))}
+            return self._node("subset", dataset.id, spec, {"pool": self._pool(dataset)}, [])
+
+        return self._once(make, "subset", dataset.id, seed)
 
     def _inject(self, dataset: Dataset, glitch: Glitch, seed: int) -> str:
-        inputs = {"pool": self._pool(dataset), "subset": self._subset(dataset, seed)}
-        spec = {
-            "dataset": dataset.id,
-            "seed": seed,
-            "parts": [{"name": part.plugin.name, "params": part.params} for part in glitch.parts],
-        }
-        if glitch.needs_anomaly_source:
-            inputs["anomaly_pool"] = self._pool(self.grid.pool(dataset.anomaly_source))
-            spec["anomaly_source"] = dataset.anomaly_source
-        return self._node("inject", dataset.id, spec, inputs, [part.plugin for part in glitch.parts])
+        def make() -> str:
+            inputs = {"pool": self._pool(dataset), "subset": self._subset(dataset, seed)}
+            parts = [part.ref for part in glitch.parts]
+            spec = self._drawn(dataset, seed) | {"parts": parts}
+            if glitch.needs_anomaly_source:
+                inputs["anomaly_pool"] = self._pool(self.grid.pool(dataset.anomaly_source))
+                spec["anomaly_source"] = dataset.anomaly_source
+            return self._node("inject", dataset.id, spec, inputs, [part.plugin for part in glitch.parts])
+
+        return self._once(make, "inject", dataset.id, glitch.label, seed)
 
     def _node(
         self,

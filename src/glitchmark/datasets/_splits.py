@@ -15,8 +15,8 @@ class Split:
     """How much of a pool is used, and for what.
 
     subset: a ratio in (0, 1), or at most so many samples. validation: its share that is validation data.
-    test: untouched test samples, as a share of the subset; 0 for none. They come from the source's own test split, and where it
-    has none, from the rest of the pool; a subset of "at most so many" leaves room for them.
+    test: untouched test samples, as a share of the subset; 0 for none. They come from the source's own test split, and
+    where it has none, from the rest of the pool; a subset of "at most so many" leaves room for them.
     validation_from: "subset", the paper's split of one subset; or "test", as in its published code: training samples
     from the source's training split and validation samples from its test split, the same ratio of each.
     """

@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
+from PIL import Image
 
 from conftest import ROOT, Project, random_factors
 
@@ -35,9 +37,22 @@ def test_the_library_alone_needs_no_torch(tmp_path):
 
 def test_ones_own_data(tmp_path):
     rng = np.random.default_rng(0)
-    y = np.repeat([0, 1], 40)
-    np.savez(tmp_path / "mine.npz", x=rng.normal(size=(80, 4)) + y[:, None], y=y)
-    (tmp_path / "mine.yaml").write_text(block("yaml", "mine.npz"))
+    for i in range(60):
+        folder = tmp_path / "photos" / ("dark", "light")[i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        size = (40 + i, 50, 3) if i % 3 else (36, 60, 3)
+        Image.fromarray((rng.integers(0, 100, size) + 120 * (i % 2)).astype(np.uint8)).save(folder / f"{i}.jpg")
+    income = rng.normal(30, 10, 80)
+    loans = pd.DataFrame({"income": income, "home": rng.choice(["rent", "own", None], 80)})
+    loans["outcome"] = np.where(income > 30, "paid", "defaulted")
+    loans.loc[3, "income"] = np.nan
+    loans.to_csv(tmp_path / "loans.csv", index=False)
+    (tmp_path / "mine.yaml").write_text(block("yaml", "loans.csv"))
     project = Project(tmp_path, tmp_path / "mine.yaml")
-    project.run(seeds=[0], detectors=[])
-    assert (tmp_path / "results" / "mine" / "ranked" / "mine-mlp.csv").is_file()
+    project.run(seeds=[0], detectors=[], signals=["si", "cnci"], figures=[])
+    ranked = tmp_path / "results" / "mine" / "ranked"
+    assert len(pd.read_csv(ranked / "photos-resnet20.csv")) == 48
+    table = pd.read_csv(ranked / "loans-mlp.csv")
+    assert len(table) == 64
+    assert set(table["observed_label"]) == {"paid", "defaulted"}
+    assert (tmp_path / "figures" / "mine" / "samples" / "photos-none-0.png").is_file()

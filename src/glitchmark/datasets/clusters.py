@@ -24,8 +24,7 @@ def clusters(*, n_samples: int = 8000, seed: int = 0) -> Pool:
     """8000 rows of 54 numbers, four classes of .46, .40, .12 and .02, each of several Gaussian clusters.
 
     12 features tell the clusters apart, 12 are mixtures of those, 30 are noise. A row's class is that of the cluster
-    that it was drawn from: no label is wrong. Raises CellError where ``n_samples`` is
-    below 1 or ``seed`` below 0.
+    that it was drawn from: no label is wrong. Raises CellError where ``n_samples`` is below 1 or ``seed`` below 0.
     """
     from sklearn.datasets import make_classification
 

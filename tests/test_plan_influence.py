@@ -90,7 +90,7 @@ def test_each_signal_has_the_inputs_that_it_reads():
     wanted = {
         "influence": (INFLUENCE, {"train", "influence"}),
         "dynamics": (DYNAMICS, {"train", "influence", "dynamics"}),
-        "factors": (FACTORS, {"train", "subset"}),
+        "factors": (FACTORS, {"train"}),
         "training": (TRAINING, {"train"}),
     }
     assert inputs == {signal: read for names, read in wanted.values() for signal in names}

@@ -1,6 +1,7 @@
 """Pools as they are checked, class counts and contact sheets of training data, noisy validation labels."""
 
 import json
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -97,11 +98,12 @@ def test_a_class_without_samples_has_a_row_of_zeros():
 
 
 def panels(figure):
-    """Title of each block -> its images with the text below each."""
+    """What each block shows -> its images with the text below each; a title is "<what>: <shown> of <there>"."""
     found = {}
     for part in figure.subfigs:
         axes = [own for own in part.get_axes() if own.get_images()]
-        found[part.get_suptitle()] = [(own.get_images()[0].get_array().data, own.get_xlabel()) for own in axes]
+        what = re.sub(r": \d+ of \d+", "", part.get_suptitle())
+        found[what] = [(own.get_images()[0].get_array().data, own.get_xlabel()) for own in axes]
         assert not any(own.axison for own in part.get_axes() if not own.get_images())
     return found
 
@@ -127,6 +129,14 @@ def test_a_sheet_shows_images_with_their_labels(parts, colour):
     found = panels(figure)
     here = {str(name): np.count_nonzero(data["glitch"] == name) for name in np.unique(data["glitch"]) if name}
     untouched = np.count_nonzero(data["glitch"] == "")
+    if "corruption" in here:
+        after = found["corruption"] = found.pop("corruption, after")
+        rows = data["row"][[sample_of[np.asarray(image).tobytes()] for image, _ in after]]
+        before = found.pop("corruption, before")
+        assert [np.asarray(image).tobytes() for image, _ in before] == [
+            np.asarray(image).tobytes() for image in inputs["pool"].arrays["x"][rows]
+        ]
+        assert [text for _, text in before] == [text for _, text in after]
     assert set(found) == set(here) | ({"untouched"} if untouched else set())
     for title, images in found.items():
         samples = [sample_of[np.asarray(image).tobytes()] for image, _ in images]

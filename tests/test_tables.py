@@ -521,7 +521,7 @@ def test_ranked_list_of_known_suggestions(made):
                 rows.append(
                     {
                         "dataset": "x", "model": "mlp", "estimator": "tracin", "seed": seed, "method": method,
-                        "validation_noise": 0.0,
+                        "validation_noise": 0.0, "name": "",
                         "sample_id": sample, "observed_label": "ant", "suggested_label": NAMES[label], "kind": kind,
                         "rank": rank if method == "cfrank" else 3 - rank,
                     }

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from glitchmark.errors import Unavailable
 from glitchmark.manifests import read_manifest
 from glitchmark.plan import Node, Plan, canonical, code, fingerprint
 from glitchmark.registry import Plugin
@@ -80,15 +81,20 @@ class Workflow:
         write_text(self.folder / "plan" / "keys.json", json.dumps(keys, indent=0) + "\n")
 
     def forget_lost(self) -> None:
-        """Remove the manifests that name results which the store has lost, and with ``retry_failed`` the recorded
-        failures. Snakemake then runs these chunks and the tables, and they compute what is missing."""
+        """Remove the manifests that name results which the store has lost, and the recorded failures of what was
+        unavailable, with ``retry_failed`` all of them. Snakemake then runs these chunks and the tables, and they
+        compute what is missing."""
         there, stale = self.store.keys(), False
         for chunk in self.chunks:
             path = Path(self.manifest(*chunk))
             manifest = read_manifest(path)
             if manifest is None:
                 continue
-            retried = set(manifest["failed"]) if self.config["retry_failed"] else set()
+            retried = {
+                key
+                for key, reason in manifest["failed"].items()
+                if self.config["retry_failed"] or reason.startswith(Unavailable.MARK)
+            }
             for key in sorted(retried & there):
                 self.store.remove(key)
                 there.remove(key)

@@ -1,6 +1,7 @@
 """``glitchmark``: the commands that people call. The jobs that the workflow calls are in job.py and its siblings."""
 
 import argparse
+import inspect
 import json
 import os
 import re
@@ -151,8 +152,12 @@ def _list(arguments: argparse.Namespace, _: list[str]) -> int:
         for key, value in facts.items():
             print(f"{'':<18} {key}: {' x '.join(map(str, value)) if key == 'shape' else _text(value)}")
         if plugin.parameters:
-            print(f"{'':<18} parameters: {', '.join(plugin.parameters)}")
+            print(f"{'':<18} parameters: {', '.join(_parameter(*item) for item in plugin.parameters.items())}")
     return 0
+
+
+def _parameter(name: str, default: object) -> str:
+    return f"{name} (required)" if default is inspect.Parameter.empty else f"{name}={default!r}"
 
 
 def _text(value: str | int | tuple) -> str:

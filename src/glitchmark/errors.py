@@ -10,8 +10,12 @@ class UserError(Exception):
 
 
 class Unavailable(UserError):
-    """What should have been downloaded is missing or damaged: no fault of the cell, so that its job ends and nothing is
-    recorded; the next run tries again."""
+    """A file is missing, damaged or not the one that was planned with: no fault of the cell.
+
+    It is recorded like any failure, so that the other cells go on, but the next run tries again without being asked.
+    """
+
+    MARK = "unavailable: "  # how the recorded reason begins, here and in all that depends on it
 
 
 class CellError(Exception):

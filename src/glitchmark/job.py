@@ -32,11 +32,11 @@ def main(order_path: str, manifest_path: str) -> int:
         missing = [node for node in order["nodes"] if node["key"] not in store]
         try:
             compute = _load(order, missing) if missing else None
-            for node in missing:
-                _put(store, order, node, compute)
         except UserError as error:
             print(f"glitchmark: {order['stage']} {order['chunk']}: {error}", file=sys.stderr)
             return 2
+        for node in missing:
+            _put(store, order, node, compute)
         failures = {node["key"]: store.open(node["key"]).failure for node in order["nodes"]}
     failed = {key: reason for key, reason in failures.items() if reason is not None}
     write_manifest(manifest_path, order_path, list(failures), failed)
@@ -70,8 +70,10 @@ def _put(store: "Store", order: Order, node: dict, compute: Any) -> None:
     try:
         inputs = {name: store.get(key) for name, key in node["inputs"].items()}
         arrays, info = compute(node["spec"], inputs, {"threads": order["threads"], "paths": node["paths"]})
-    except (DamagedEntry, Unavailable):
-        raise  # not this cell's fault: see store.mending and errors.Unavailable
+    except DamagedEntry:
+        raise  # not this cell's fault: see store.mending
+    except Unavailable as error:
+        failure = f"{Unavailable.MARK}{error}"
     except (UpstreamFailure, CellError, UserError) as error:
         failure = str(error)
     except (Exception, SystemExit) as error:  # a plug-in that calls sys.exit() fails its cell, not its siblings

@@ -15,8 +15,13 @@ def hold(folder: str | Path) -> TextIO:
     Raises UserError that names the holder if another run has it.
     """
     path = Path(folder) / ".lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = open(path, "a+")  # noqa: SIM115 - the caller keeps it open
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "a+")  # noqa: SIM115 - the caller keeps it open
+    except OSError as error:
+        raise UserError(
+            f"results_dir: '{folder}' cannot be written ({error.strerror}); name another folder."
+        ) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -4,12 +4,13 @@ import math
 from collections.abc import Sequence
 
 from glitchmark.errors import CellError
+from glitchmark.registry import suggestion
 
 
 def one_of(value: str, name: str, allowed: Sequence[str]) -> str:
     """``value`` if it is allowed, else CellError."""
     if value not in allowed:
-        raise CellError(f"{name}: {value!r} is unknown; allowed: {', '.join(allowed)}")
+        raise CellError(f"{name}: {value!r} is unknown{suggestion(value, allowed)}; allowed: {', '.join(allowed)}")
     return value
 
 

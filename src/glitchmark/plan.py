@@ -141,8 +141,7 @@ class Plan:
         for method in self.grid.signals:
             if method.plugin.info["reads"] == "factors":
                 spec = self._drawn(cell[0], cell[3]) | {"signal": method.ref} | self._validation("validation")
-                inputs = self._read(train, cell, noise) | {"subset": self._subset(cell[0], cell[3])}
-                key = self._node("score", method.id, spec, inputs, [method.plugin])
+                key = self._node("score", method.id, spec, self._read(train, cell, noise), [method.plugin])
                 rows = self._validation_rows()
                 self._measure(key, *cell, method=method, rows=rows, validation_noise=noise)
 
@@ -154,8 +153,7 @@ class Plan:
         drawn, read = self._drawn(dataset, seed), self._read(train, cell, noise)
         group = f"{dataset.id}-{model.id}-{estimator.id}"
         spec = drawn | {"estimator": estimator.ref} | self._validation(estimator.against)
-        sums = read | {"subset": self._subset(dataset, seed)}
-        inputs = read | {"influence": self._node("influence", group, spec, sums, [estimator.plugin])}
+        inputs = read | {"influence": self._node("influence", group, spec, read, [estimator.plugin])}
         if any(signal.plugin.info["reads"] == "dynamics" for signal in self.grid.signals):
             spec = drawn | {"estimator": estimator.ref}
             inputs["dynamics"] = self._node("dynamics", group, spec, read, [estimator.plugin])
@@ -197,7 +195,7 @@ class Plan:
 
     def _validation(self, against: str) -> dict[str, Any]:
         """The validation subsets that a result is about."""
-        names = ("validation_ratios", "validation_bootstraps")
+        names = ("validation", "validation_ratios", "validation_bootstraps")
         return {name: self.config[name] for name in names} if against == "validation" else {}
 
     def _validation_rows(self) -> list[tuple[float, int]]:

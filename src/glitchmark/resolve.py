@@ -11,6 +11,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from glitchmark import registry
+from glitchmark.datasets import Description
 from glitchmark.datasets._splits import Split
 from glitchmark.errors import CellError, UserError
 from glitchmark.grid import SETTINGS, Dataset, Estimator, Glitch, Grid, Method, Model
@@ -43,6 +44,10 @@ def resolve(config: dict[str, Any]) -> Grid:
     return _with_anomaly_pools(grid)
 
 
+def _path(folder: str) -> Path:
+    return Path(folder).expanduser()
+
+
 def _plugin(kind: str, entry: dict[str, Any], where: str) -> Plugin:
     if not entry.get("name") and "path" not in entry:
         raise UserError(f"{where}: the entry lacks the key 'name'.")
@@ -58,12 +63,12 @@ def _dataset(entry: dict[str, Any], where: str, config: dict[str, Any]) -> Datas
     plugin.check_parameters(given, where, own)
     files = plugin.info["files"]
     for key in set(files) & set(given):
-        if not isinstance(given[key], str):
-            raise UserError(f"{where}.{key}: {given[key]!r} must be a file name.")
-    paths = {k: str(Path(config["data_dir"]) / v) for k, v in given.items() if k in files and v}
+        if not isinstance(given[key], str) or (not given[key] and plugin.parameters[key] != ""):
+            raise UserError(f"{where}.{key}: {given[key]!r} must be the name of a file or folder in 'data_dir'.")
+    paths = {k: str(_path(config["data_dir"]) / v) for k, v in given.items() if k in files and v}
     params = {k: v for k, v in given.items() if k not in (*files, "cache")}
     if "cache" in plugin.parameters:
-        paths["cache"] = str(Path(given.get("cache", config["cache_dir"])).expanduser())
+        paths["cache"] = str(_path(given.get("cache", config["cache_dir"])))
     try:
         description = plugin.info["inspect"](**params, **paths)
     except UserError as error:
@@ -96,16 +101,28 @@ def _check_split(dataset: Dataset, where: str) -> None:
     sizes = [size for size, share in zip(sizes, (1, 1, dataset.split.test), strict=True) if share]
     if min(sizes) < d.n_classes:
         raise UserError(
-            f"{where}: its parts (training, validation, test) would have {', '.join(map(str, sizes))} samples for "
-            f"{d.n_classes} classes, and each part needs one a class: use a larger 'subset', 'validation' or 'test'."
+            f"{where}: its {len(sizes)} parts would have {', '.join(map(str, sizes))} samples for {d.n_classes} "
+            "classes, and each part needs one a class: use a larger 'subset', 'validation' or 'test', or other labels."
+        )
+    gaps = [c for c, count in enumerate(d.class_counts) if count == 0]
+    if gaps:
+        raise UserError(
+            f"{where}: {_classes(gaps, d)} no samples outside the test split; labels must be 0..C-1 without gaps."
         )
     parts = 1 + (dataset.split.validation_from == "subset") + (d.n_test == 0 and dataset.split.test > 0)
     rare = [c for c, count in enumerate(d.class_counts) if count < parts]
     if rare:
         raise UserError(
-            f"{where}: classes {rare} have fewer than {parts} samples, and each of the {parts} parts that are drawn "
+            f"{where}: {_classes(rare, d)} fewer than {parts} samples, and each of the {parts} parts that are drawn "
             "from them needs one; remove or merge them."
         )
+
+
+def _classes(found: list[int], description: Description) -> str:
+    """The first few of some classes, by name where those are known, and the verb."""
+    names = [description.class_names[c] if description.class_names else str(c) for c in found[:5]]
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    return f"class '{names[0]}' has" if len(found) == 1 else f"classes {', '.join(map(repr, names))}{more} have"
 
 
 def _model(entry: dict[str, Any], index: int, config: dict[str, Any]) -> Model:
@@ -129,9 +146,9 @@ def _model(entry: dict[str, Any], index: int, config: dict[str, Any]) -> Model:
     if is_published(weights):
         check_name(weights, f"{where}.weights")
         # the name says which file it is, so that it stands for its digest: a job fetches it when it needs it
-        digest, weights = weights, str(Path(config["cache_dir"]).expanduser() / "weights")
+        digest, weights = weights, str(_path(config["cache_dir"]) / "weights")
     elif weights:
-        path = Path(config["weights_dir"]) / weights
+        path = _path(config["weights_dir"]) / weights
         if not path.is_file():
             raise UserError(f"{where}: the weights file '{path}' does not exist; check 'weights' and 'weights_dir'.")
         try:
@@ -187,6 +204,10 @@ def _part(entry: dict[str, Any], where: str) -> Method:
     plugin = _plugin("glitch", entry, where)
     params = {k: v for k, v in entry.items() if k not in ("name", "path")}
     plugin.check_parameters(params, where, ("name", "path"))
+    try:
+        plugin.info["check"](**plugin.parameters | params)
+    except CellError as error:
+        raise UserError(f"{where}: glitch '{plugin.name}': {error}.") from error
     return Method(plugin.name, plugin, params)
 
 
@@ -282,8 +303,10 @@ def _check_combinations(grid: Grid) -> None:
                 f"config: models: '{model.id}' reads data of kind '{model.plugin.info['modality']}', and no data set "
                 "of this grid is such; remove it or add one."
             )
+    by_people = any(d.description.human_noise for d in grid.datasets)
     for glitch in grid.glitches:
-        if not any(glitch.applies_to(d) for d in grid.datasets):
+        # beside labels by people, others are left out as where a modality does not fit
+        if not any(glitch.applies_to(d) for d in grid.datasets) and (glitch.is_human or not by_people):
             raise UserError(
                 f"config: glitches: '{glitch.id}' applies to no data set of this grid; remove it or add one."
             )
@@ -326,6 +349,8 @@ def _with_anomaly_pools(grid: Grid) -> Grid:
         if name not in own and name not in pools:
             pools[name] = _dataset({"name": name}, f"{where}.anomaly_source", grid.config)
         source = pools.get(name) or grid.pool(name)
+        if (source.plugin, source.params, source.paths) == (dataset.plugin, dataset.params, dataset.paths):
+            raise UserError(f"{where}: 'anomaly_source: {name}' has the same samples; name another one.")
         if source.description.modality != dataset.description.modality:
             raise UserError(f"{where}: the anomaly source '{name}' is a {source.description.modality} data set.")
     return Grid(**{**vars(grid), "anomaly_pools": tuple(pools.values())})

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glitchmark.errors import Unavailable
+
 if TYPE_CHECKING:
     from glitchmark.chunks import Workflow
 
@@ -28,9 +30,11 @@ def show(run: "Workflow", started: float, to_do: int, stopped: bool) -> None:
         if any(glitch.is_control for glitch in run.grid.glitches):
             print(f"  ranked   {run.folder}/ranked/  (most suspicious samples first, for data without known glitches)")
         print(f"  figures  {run.figures}/  ({', '.join(run.names('figure')) or 'none'}; PDF and PNG)")
-        print(f"  samples  {run.figures}/samples/  (images before and after glitches), {run.folder}/class_counts.csv")
+        _show_samples(run)
         _note_directions(run.folder / "notes.json")
     elif not stopped:
+        if "samples/samples" not in unfinished:
+            _show_samples(run)
         print(f"  {len(unfinished)} jobs of this grid were not asked for, e.g. {', '.join(unfinished[:3])}.")
     else:
         print(f"  UNFINISHED: {len(unfinished)} jobs, e.g. {', '.join(unfinished[:3])}.")
@@ -38,6 +42,10 @@ def show(run: "Workflow", started: float, to_do: int, stopped: bool) -> None:
     _list_failures(run, failures)
     if not failures and not (unfinished and stopped):
         print("  everything succeeded")
+
+
+def _show_samples(run: "Workflow") -> None:
+    print(f"  samples  {run.figures}/samples/  (images before and after glitches), {run.folder}/class_counts.csv")
 
 
 def _note_directions(notes: Path) -> None:
@@ -54,12 +62,17 @@ def _list_failures(run: "Workflow", failures: dict[str, str]) -> None:
     cells: dict[str, list[str]] = {}
     for key, reason in failures.items():
         cells.setdefault(reason, []).append(_name(run, key))
-    print(f"  FAILED: {len(failures)} results; the others are complete. To try them again: --config retry_failed=true")
+    again = "run again" if _all_unavailable(failures) else "--config retry_failed=true"
+    print(f"  FAILED: {len(failures)} results; the others are complete. To try them again: {again}")
     for reason, names in sorted(cells.items(), key=lambda item: -len(item[1]))[:SHOWN]:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         print(f"    {names[0]}{more}: {reason}")
     if len(cells) > SHOWN:
         print(f"    ... and {len(cells) - SHOWN} other reasons; the status column of metrics.csv has them all")
+
+
+def _all_unavailable(failures: dict[str, str]) -> bool:
+    return all(reason.startswith(Unavailable.MARK) for reason in failures.values())
 
 
 def _name(run: "Workflow", key: str) -> str:

@@ -19,6 +19,7 @@ class Pool:
     is_test: bool (N,), the rows of the source's own test split; None where it has none.
     annotated: int64 (N,), the labels that people gave, some of them wrong; None where there are no others than y.
     categories: of a table, the number k of categories of each column, 0 for a numeric one; () if all are numeric.
+    names: str (N,), what a person calls each sample, such as its file; None where that is its row.
     """
 
     x: np.ndarray
@@ -27,6 +28,7 @@ class Pool:
     is_test: np.ndarray | None = None
     annotated: np.ndarray | None = None
     categories: tuple[int, ...] = ()
+    names: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Description:
 
     modality: "image" or "table". n_samples: all, of which n_test are the source's own test split.
     shape: of one sample: (H, W), (H, W, 3) or (d,). digest: of the content, where that lies in files of the user's.
-    class_counts: samples a class outside the test split. human_noise: whether labels by people come with it.
+    class_names, class_counts: of each class, its name and its samples outside the test split.
+    human_noise: whether labels by people come with it.
     """
 
     modality: str
@@ -44,6 +47,7 @@ class Description:
     n_test: int = 0
     shape: tuple[int, ...] = ()
     digest: str = ""
+    class_names: tuple[str, ...] = ()
     class_counts: tuple[int, ...] = ()
     human_noise: bool = False
 

@@ -24,6 +24,7 @@ def check_pool(pool: Pool, known: Description, name: str) -> None:
         "'is_test' must be one bool a sample": _fits(pool.is_test, bool, n),
         f"it must have {known.n_test} test samples": known.n_test in (0, n_test),
         "'annotated' must be one int64 a sample": _fits(pool.annotated, np.int64, n),
+        "'names' must be one text a sample": pool.names is None or _texts(pool.names, n),
         f"people's labels must be 0..{n_classes - 1}": pool.annotated is None or _classes(pool.annotated, n_classes),
         "it must bring the labels that people gave": not known.human_noise or pool.annotated is not None,
         "'categories' must hold one number a column": not is_table or len(pool.categories) in (0, pool.x.shape[1]),
@@ -35,6 +36,10 @@ def check_pool(pool: Pool, known: Description, name: str) -> None:
 
 def _fits(values: np.ndarray | None, dtype: type, n: int) -> bool:
     return values is None or (values.dtype == dtype and values.shape == (n,))
+
+
+def _texts(names: np.ndarray, n: int) -> bool:
+    return names.dtype.kind == "U" and names.shape == (n,)
 
 
 def _classes(labels: np.ndarray, n_classes: int) -> bool:

@@ -1,14 +1,14 @@
 """From named columns to a Pool: the rules that CSV, Parquet and OpenML tables share."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b, file_digest
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from glitchmark.datasets import Description, Pool
+from glitchmark.datasets._files import cannot_open
 from glitchmark.errors import UserError
 from glitchmark.registry import suggestion
 
@@ -109,6 +109,7 @@ def describe(pool: Pool, digest: str = "") -> Description:
         n_test=int(test.sum()),
         shape=pool.x.shape[1:],
         digest=digest,
+        class_names=pool.class_names,
         class_counts=tuple(np.bincount(pool.y[~test], minlength=len(pool.class_names)).tolist()),
     )
 
@@ -119,12 +120,7 @@ def feature_names(frames: list[Frame], label: str, drop: Sequence[str]) -> list[
         check_names(frame.where, frame.names)
         if frame.n_rows == 0:
             raise UserError(f"{frame.where}: there are no rows.")
-        for key, name in [("label", label), *(("drop", name) for name in drop)]:
-            if name not in frame.names and not (key == "drop" and frame is not frames[0]):
-                raise UserError(
-                    f"{frame.where}: there is no column '{name}' ('{key}'){suggestion(name, frame.names)}; "
-                    f"there are: {_listed(frame.names)}."
-                )
+        check_present(frame.where, frame.names, label=[label], drop=drop if frame is frames[0] else ())
     if label in drop:
         raise UserError(f"{frames[0].where}: the column '{label}' is the label and stands in 'drop' as well.")
     features = [name for name in frames[0].names if name != label and name not in drop]
@@ -137,31 +133,33 @@ def feature_names(frames: list[Frame], label: str, drop: Sequence[str]) -> list[
     return features
 
 
-def content_digest(*files: str) -> str:
-    """A digest of the content of files; "" for one that is not given."""
-    digest = blake2b()
-    for file in files:
-        if file:
-            with open(file, "rb") as handle:
-                digest.update(file_digest(handle, "blake2b").digest())
-    return digest.hexdigest()
-
-
-def cannot_open(file: str, error: OSError) -> UserError:
-    """The sentence for a file of the user's that is missing or cannot be opened."""
-    if isinstance(error, FileNotFoundError):
-        return UserError(
-            f"the data file '{file}' does not exist; check the data set's 'file' and the key 'data_dir' "
-            "(--config data_dir=DIR)."
-        )
-    return UserError(f"the data file '{file}' cannot be read: {error.strerror or error}.")
-
-
 def check_names(where: str, names: Sequence[str]) -> None:
     """Raise UserError where two columns have the same name."""
     twice = [name for name in names if list(names).count(name) > 1] if len(set(names)) < len(names) else []
     if twice:
         raise UserError(f"{where}: there are several columns '{twice[0]}'; give each its own name.")
+
+
+def check_present(where: str, names: Sequence[str], **wanted: Sequence[str]) -> None:
+    """Raise UserError where a column that a parameter names is not among ``names``; wanted: by parameter."""
+    for key, columns in wanted.items():
+        for name in columns:
+            if name not in names:
+                raise UserError(
+                    f"{where}: there is no column '{name}' ('{key}'){suggestion(name, names)}; "
+                    f"there are: {_listed(names)}."
+                )
+
+
+def check_texts(where: str, name: str, texts: Collection[str], max_categories: int) -> None:
+    """Raise UserError where the distinct values of a text column are dates, or too many for categories."""
+    if texts and all(DATE.fullmatch(text) for text in texts):
+        raise UserError(f"{where}: the column '{name}' holds dates; drop it (drop: ['{name}']).")
+    if len(texts) > max_categories:
+        raise UserError(
+            f"{where}: the text column '{name}' has more than 'max_categories: {max_categories}' different values; is "
+            f"it an identifier? Drop it (drop: ['{name}']) or raise that limit."
+        )
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -177,7 +175,8 @@ def _place(frames: list[Frame], row: int) -> str:
     return f"{frame.where}: data row {row + 1}"
 
 
-def _kind(values: "pd.Series") -> str:
+def contents(values: "pd.Series") -> str:
+    """What a column holds: "empty" if nothing, or else what pandas calls it, such as "integer" or "string"."""
     from pandas.api.types import infer_dtype
 
     return "empty" if values.isna().all() else infer_dtype(values, skipna=True)
@@ -187,7 +186,7 @@ def _joined(parts: list["pd.Series"], frames: list[Frame], name: str) -> tuple["
     """The column of all tables and what it holds; they must agree on that."""
     import pandas as pd
 
-    kinds = [_kind(part) for part in parts]
+    kinds = [contents(part) for part in parts]
     for kind, frame in zip(kinds, frames, strict=True):
         if kind in DATES:
             raise UserError(f"{frame.where}: the column '{name}' holds dates; drop it (drop: ['{name}']).")
@@ -253,12 +252,6 @@ def _column(parts: list["pd.Series"], frames: list[Frame], name: str, max_catego
         return numbers, 0
     names, codes = _named(values, kind)
     texts = names.tolist()
-    if texts and all(DATE.fullmatch(text) for text in texts):
-        raise UserError(f"{frames[0].where}: the column '{name}' holds dates; drop it (drop: ['{name}']).")
-    if len(texts) > max_categories:
-        raise UserError(
-            f"{frames[0].where}: the text column '{name}' has {len(texts)} different values, more than "
-            f"'max_categories: {max_categories}'; is it an identifier? Drop it (drop: ['{name}']) or raise that limit."
-        )
+    check_texts(frames[0].where, name, texts, max_categories)
     is_truth = [text.lower() for text in texts] in (["0", "1"], ["false", "true"])
     return np.where(codes < 0, np.nan, codes).astype(np.float32), 0 if is_truth else len(texts)

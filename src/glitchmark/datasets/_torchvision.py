@@ -53,6 +53,8 @@ def open_part(cls: type, cache: str, name: str, place: str, **options: Any) -> A
 
 
 def _failure(error: Exception, cls: type, root: Path, name: str, place: str) -> Unavailable:
+    if isinstance(error, OSError) and error.errno and not is_network_error(error):
+        return Unavailable(f"data set '{name}' cannot be read from or written to {root / place}: {reason(error)}.")
     if not is_network_error(error):
         return Unavailable(
             f"data set '{name}' cannot be read from {root / place} ({reason(error)}); the files there are damaged, or "

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glitchmark.datasets import Description, Pool, dataset
+from glitchmark.datasets._files import not_there
+from glitchmark.datasets._square import square
 from glitchmark.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-TRAIN, TESTS = "train", ("test", "val", "valid", "validation")  # folders that are splits; the first test that is there
+# Folders that are splits; of those for tests, the first that is there is the test split.
+TRAIN, TESTS = ("train", "training"), ("test", "testing", "val", "valid", "validation", "eval", "dev")
 MODES = ("auto", "L", "RGB")
 DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I")  # 16 bits a pixel
 
@@ -52,6 +55,7 @@ def inspect_image_folder(*, folder: str, size: int = 0, mode: str = "auto") -> D
         n_test=int(listing.is_test.sum()),
         shape=shape,
         digest=digest.hexdigest(),
+        class_names=listing.class_names,
         class_counts=tuple(np.bincount(listing.y[~listing.is_test], minlength=len(listing.class_names)).tolist()),
     )
 
@@ -67,13 +71,19 @@ def inspect_image_folder(*, folder: str, size: int = 0, mode: str = "auto") -> D
 def image_folder(*, folder: str, size: int = 0, mode: str = "auto") -> Pool:
     """Your own images, class/name.png, or train/class/name.png and test/class/name.png; jpg, gif, tif, webp and so on.
 
-    Classes are the folders' names, sorted. Beside ``train``, the folder ``test`` (or else ``val``, ``valid`` or
-    ``validation``) is the test split, and all other such folders count as training data. Images may lie deeper inside
-    their class. Hidden files, and files that do not end like an image, are ignored; a class without images is an error.
-    Of an animation the first image is taken; transparency is dropped; a stored orientation (EXIF) is not applied.
+    Classes are the folders' names, sorted. A folder of the first level that is called like a split (train, training;
+    test, testing, val, valid, validation, eval, dev; in capitals as well) is one: then there must be one to train and
+    at least one to test and nothing else, each with the folders of all classes. The first to test, in the order above,
+    is the test split; all others count as training data. Images may lie deeper inside their class. Hidden files, and
+    files that do not end like an image, are ignored; a class without images is an error. Symbolic links are followed
+    inside the folder and refused where they leave it.
+
+    Of an animation the first image is taken; transparency is dropped; a stored orientation (EXIF) is not applied; of
+    16 bits a pixel the upper 8 are taken (divided by 256).
 
     size: resize the shorter side to so many pixels (bilinear, with antialiasing) and cut out the centre; 0: all images
-    must have the same size. mode: "L" (grey), "RGB", or "auto": grey if all images are.
+    must have the same size. mode: "L" (grey), "RGB", or "auto": grey if all images are,
+    be it by their palettes.
     """
     listing = _listing(folder)
     x = np.empty((len(listing.files), *_shape(listing.files, size, mode)), np.uint8)
@@ -87,15 +97,8 @@ def image_folder(*, folder: str, size: int = 0, mode: str = "auto") -> Pool:
 def _listing(folder: str) -> Listing:
     root = Path(folder)
     if not root.is_dir():
-        raise UserError(
-            f"the folder '{folder}' does not exist; check the data set's 'folder' and the key 'data_dir' "
-            "(--config data_dir=DIR)."
-        )
-    parts = [(root, False)]
-    splits = _folders(root)
-    if {TRAIN} < {path.name for path in splits} <= {TRAIN, *TESTS} and all(_folders(path) for path in splits):
-        test = next(name for name in TESTS if (root / name).is_dir())
-        parts = [(path, path.name == test) for path in sorted(splits, key=lambda path: path.name != TRAIN)]
+        raise not_there("folder", folder, "folder")
+    parts = _parts(root)
     class_names = [path.name for path in _folders(parts[0][0])]
     if len(class_names) < 2:
         raise UserError(f"{parts[0][0]}: at least two folders, one a class, are needed; there is: {class_names}.")
@@ -113,6 +116,38 @@ def _listing(folder: str) -> Listing:
             y += [label] * len(found)
             is_test += [in_test] * len(found)
     return Listing(files, np.array(y, np.int64), np.array(is_test, bool), tuple(class_names))
+
+
+def _parts(root: Path) -> list[tuple[Path, bool]]:
+    """The folders that hold folders of classes, training data first, and whether each is the test split."""
+    folders = _folders(root)
+    names = [path.name.lower() for path in folders]
+    splits = [path.name for path, name in zip(folders, names, strict=True) if name in TRAIN + TESTS]
+    if not splits:
+        return [(root, False)]
+    flat = [path.name for path in folders if not _folders(path)]
+    is_train = [name in TRAIN for name in names]
+    if len(splits) < len(folders):
+        wrong = f"beside {_listed(splits)} there is {_listed(path.name for path in folders if path.name not in splits)}"
+    elif sum(is_train) != 1 or len(set(names)) < len(names) or len(names) < 2:
+        wrong = f"there is {_listed(splits)}"
+    elif flat:
+        wrong = f"there are no folders of classes in {_listed(flat)}"
+    else:
+        test = min(set(names) - set(TRAIN), key=TESTS.index)
+        return sorted(
+            ((path, name == test) for path, name in zip(folders, names, strict=True)),
+            key=lambda part: part[0].name.lower() not in TRAIN,
+        )
+    raise UserError(
+        f"{root}: folders look like splits, but {wrong}; allowed are class folders alone, none of them called "
+        f"{', '.join(TRAIN + TESTS)}, or one of {_listed(TRAIN)} and at least one of {_listed(TESTS)}, each with class "
+        "folders in it."
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
 
 
 def _folders(path: Path) -> list[Path]:
@@ -166,7 +201,7 @@ def _shape(files: list[Path], size: int, mode: str) -> tuple[int, ...]:
     first, grey = None, True
     for file in files:
         with _opened(file) as image:
-            sides, is_grey = image.size, image.mode in ("1", "L", "LA", *DEEP)
+            sides, is_grey = image.size, _is_grey(image)
         first, grey = first or sides, grey and is_grey
         if not size and sides != first:
             raise UserError(
@@ -175,6 +210,15 @@ def _shape(files: list[Path], size: int, mode: str) -> tuple[int, ...]:
             )
     height_width = (size, size) if size else first[::-1]
     return height_width if mode == "L" or (mode == "auto" and grey) else (*height_width, 3)
+
+
+def _is_grey(image: "Image") -> bool:
+    """Whether an image, of which the header is read, has no colours; a palette counts with all its entries."""
+    if image.mode != "P" or image.palette is None:
+        return image.mode in ("1", "L", "LA", *DEEP)
+    mode, entries = image.palette.getdata()  # of three or four bytes; getpalette would decode the image
+    colours = np.frombuffer(entries, np.uint8).reshape(-1, len(mode))[:, :3]
+    return bool((colours == colours[:, :1]).all())
 
 
 def _pixels(file: Path, image: "Image", mode: str, size: int) -> np.ndarray:
@@ -189,9 +233,4 @@ def _pixels(file: Path, image: "Image", mode: str, size: int) -> np.ndarray:
     elif image.mode == "F":
         raise UserError(f"{file}: the image has floating-point pixels; save it with 8 or 16 bits a pixel.")
     image = image.convert(mode)
-    if size:
-        scale = size / min(image.size)
-        image = image.resize([max(size, round(side * scale)) for side in image.size], Image.Resampling.BILINEAR)
-        left, top = ((side - size) // 2 for side in image.size)
-        image = image.crop((left, top, left + size, top + size))
-    return np.asarray(image)
+    return np.asarray(square(image, size) if size else image)

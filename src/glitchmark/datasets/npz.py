@@ -3,15 +3,18 @@
 import math
 import zipfile
 import zlib
-from hashlib import file_digest
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
 
 from glitchmark.datasets import Description, Pool, dataset
+from glitchmark.datasets._files import content_digest, not_there
 from glitchmark.errors import UserError
 
 BLOCK = 1 << 24  # bytes that are decompressed at once
+# what NumPy and zipfile raise for files that are damaged
+DAMAGE = (ValueError, OSError, EOFError, RuntimeError, TokenError, zipfile.BadZipFile, zlib.error)
 
 
 def inspect_npz(*, file: str, split: str = "", test_split: str = "") -> Description:
@@ -20,19 +23,18 @@ def inspect_npz(*, file: str, split: str = "", test_split: str = "") -> Descript
     Images are not decompressed for this: any uint8 is a valid pixel.
     """
     with _open(file) as archive:
-        shape, _, dtype = _header(archive, "x")
+        shape, _, dtype = _header(file, archive)
         y, class_names, keep, is_test = _labels(file, archive, split, test_split, shape, dtype)
         if len(shape) == 2:
             _rows(file, archive, keep)
-    with open(file, "rb") as handle:
-        digest = file_digest(handle, "blake2b").hexdigest()
     return Description(
         modality="table" if len(shape) == 2 else "image",
         n_samples=len(y),
         n_classes=len(class_names),
         n_test=int(is_test.sum()),
         shape=shape[1:],
-        digest=digest,
+        digest=content_digest(file),
+        class_names=class_names,
         class_counts=tuple(np.bincount(y[~is_test], minlength=len(class_names)).tolist()),
     )
 
@@ -52,7 +54,7 @@ def npz(*, file: str, split: str = "", test_split: str = "") -> Pool:
     value are used as well, as the test split.
     """
     with _open(file) as archive:
-        shape, _, dtype = _header(archive, "x")
+        shape, _, dtype = _header(file, archive)
         y, class_names, keep, is_test = _labels(file, archive, split, test_split, shape, dtype)
         x = _rows(file, archive, keep)
     return Pool(x, y.astype(np.int64), class_names, is_test=is_test if test_split else None)
@@ -62,11 +64,8 @@ def _open(file: str) -> np.lib.npyio.NpzFile:
     try:
         archive = np.load(file, allow_pickle=False)
     except FileNotFoundError:
-        raise UserError(
-            f"the data file '{file}' does not exist; check the data set's 'file' and the key 'data_dir' "
-            "(--config data_dir=DIR)."
-        ) from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise not_there("data file", file, "file") from None
+    except DAMAGE as error:
         raise UserError(f"the data file '{file}' cannot be read as a .npz archive: {error}.") from error
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise UserError(f"the data file '{file}' is a single array, not a .npz archive with x and y.")
@@ -76,10 +75,13 @@ def _open(file: str) -> np.lib.npyio.NpzFile:
     return archive
 
 
-def _header(archive: np.lib.npyio.NpzFile, name: str) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, whether in Fortran order, and dtype of an array in the archive, without decompressing it."""
-    with archive.zip.open(f"{name}.npy") as member:
-        return _read_header(member)
+def _header(file: str, archive: np.lib.npyio.NpzFile) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape of x, whether it is in Fortran order, and its dtype, without decompressing it."""
+    try:
+        with archive.zip.open("x.npy") as member:
+            return _read_header(member)
+    except DAMAGE as error:
+        raise UserError(f"{file}: x must be readable, but its header cannot be read: {error}.") from error
 
 
 def _read_header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -107,7 +109,7 @@ def _rows(file: str, archive: np.lib.npyio.NpzFile, keep: np.ndarray) -> np.ndar
                     x[done : done + len(part)] = part
                     done += len(part)
             member.read()  # to the end, where the checksum is compared
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         raise UserError(f"{file}: x must be readable, but it cannot be read: {error}.") from error
     return x
 
@@ -145,6 +147,11 @@ def _labels(
         raise UserError(f"{file}: x is {shape} and y {y.shape}; they must have equally many rows, at least one.")
     if y.min() < 0:
         raise UserError(f"{file}: y holds the negative label {y.min()}; labels count from 0.")
+    if y.max() >= len(y):
+        raise UserError(
+            f"{file}: y holds the label {y.max()}, but there are {len(y)} samples; labels count the classes from 0, so "
+            "renumber them."
+        )
     is_image = dtype == np.uint8 and (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3))
     is_table = len(shape) == 2 and (np.issubdtype(dtype, np.integer) or np.issubdtype(dtype, np.floating))
     if not (is_image or is_table):
@@ -194,6 +201,6 @@ def _read(file: str, archive: np.lib.npyio.NpzFile, name: str, rule: str) -> np.
     """An array of the archive; raises UserError that quotes ``rule`` where it is a pickle or damaged."""
     try:
         return archive[name]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         what = "is a pickle" if "Object arrays" in str(error) else "cannot be read"
         raise UserError(f"{file}: {rule}, but it {what}: {error}.") from error

@@ -1,7 +1,8 @@
 """A user's own table in a Parquet file."""
 
 from glitchmark.datasets import Description, Pool, dataset
-from glitchmark.datasets._frames import content_digest, describe, parquet_frame, to_pool
+from glitchmark.datasets._files import content_digest
+from glitchmark.datasets._frames import describe, parquet_frame, to_pool
 
 
 def inspect_parquet(*, file: str, test_file: str = "", **more) -> Description:

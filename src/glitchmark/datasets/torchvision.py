@@ -42,7 +42,6 @@ def inspect_torchvision(
     modality="image",
     source="torchvision.datasets (https://docs.pytorch.org/vision/stable/datasets.html)",
     licence="the data set's own",
-    anomaly_source="fashion_mnist",
     inspect=inspect_torchvision,
 )
 def torchvision(*, dataset: str, options: dict[str, Any] | None = None, size: int = 0, cache: str = "cache") -> Pool:

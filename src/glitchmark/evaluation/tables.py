@@ -34,6 +34,10 @@ class Truth:
         self.observed, self.true = np.array(arrays["observed_label"]), np.array(arrays["true_label"])
         self.glitch, self.kind = np.array(arrays["glitch"]), np.array(arrays["kind"])
         self.class_names = np.array(pool.info["class_names"])
+        self.names = np.full(len(self.ids), "")
+        if "names" in pool.arrays:
+            own = np.arange(len(self.ids)) < len(self.ids) - np.count_nonzero(self.true < 0)  # added samples come last
+            self.names = np.where(own, pool.arrays["names"][np.where(own, arrays["row"], 0)], "")
 
 
 class Tables:
@@ -82,7 +86,7 @@ class Tables:
             suggested = entry.arrays["suggested"][row] if "suggested" in entry.arrays else None
             names = truth.class_names
             frame = pd.DataFrame({column: [m["labels"][column]] * len(score) for column in CELL})
-            frame["sample_id"] = truth.ids
+            frame["sample_id"], frame["name"] = truth.ids, truth.names
             frame["observed_label"] = names[truth.observed]
             known = not m["labels"]["control"]
             frame["true_label"] = np.where(truth.true >= 0, names[truth.true], "") if known else ""
@@ -191,8 +195,9 @@ def ranked_lists(samples: pd.DataFrame, by: str) -> dict[str, pd.DataFrame]:
 
     samples: rows of samples.parquet of cells in which nothing was broken. by: the method that orders the lists. Of
     several estimators, the first one counts.
-    Each list has a row a sample: its given and suggested label, the kind of glitch that it would be, in how many seeds
-    it was training data, and its mean rank under every method, as a share of the training set (0 = most suspicious).
+    Each list has a row a sample: its name (a file, where the source has such), its given and suggested label, the kind
+    of glitch that it would be, in how many seeds it was training data, and its mean rank under every method, as a share
+    of the training set (0 = most suspicious).
     """
     lists = {}
     samples = representative(samples)
@@ -210,7 +215,7 @@ def _ranked(rows: pd.DataFrame, by: str) -> pd.DataFrame:
     place = rows.assign(place=(rows["rank"] - 1) / size)
     places = place.pivot_table(index="sample_id", columns="method", values="place", aggfunc="mean")
     first = rows.groupby("sample_id")
-    table = pd.DataFrame({"observed_label": first["observed_label"].first()})
+    table = pd.DataFrame({"name": first["name"].first(), "observed_label": first["observed_label"].first()})
     for column in ("suggested_label", "kind"):
         told = rows[rows[column] != ""]
         preferred = told[told["method"] == by] if by in set(told["method"]) else told

@@ -173,14 +173,18 @@ def glitch(
     modalities: tuple[str, ...] = ("image", "table"),
     needs_anomaly_source: bool = False,
     annotated: bool = False,
+    check: Callable[..., None] = lambda **_: None,
     reference: str,
 ) -> Callable[[Callable], Callable]:
     """Mark a function ``(data, rng, [anomalies,] **parameters) -> TrainingData`` as a glitch.
 
-    kind: "mislabeled", "anomalous", or "" for one that breaks nothing.
+    kind: "mislabeled", "anomalous", or "" for one that breaks nothing; only an anomalous one may make or change inputs.
     modalities: what it can be applied to. needs_anomaly_source: pass it an :class:`AnomalySource` as well.
+    check: called with all parameters before anything runs; raises CellError for values that cannot work on any data.
     annotated: it takes the labels that people gave, so it applies to data sets that have those, and no other does.
     """
+    if kind not in ("", MISLABELED, ANOMALOUS):
+        raise ValueError(f"glitch '{name}' is of kind {kind!r}; allowed: {MISLABELED}, {ANOMALOUS}, or empty")
     return plugin(
         "glitch",
         name,
@@ -188,5 +192,6 @@ def glitch(
         modalities=modalities,
         needs_anomaly_source=needs_anomaly_source,
         annotated=annotated,
+        check=check,
         reference=reference,
     )

@@ -8,17 +8,21 @@ from glitchmark.stratified import stratified_counts
 
 
 @glitch("asymmetric", kind=MISLABELED, reference="Patrini et al., CVPR 2017; Myrtakis et al., KDD 2025, section 3.1")
-def asymmetric(data: TrainingData, rng: np.random.Generator, *, ratio: float, matrix: tuple) -> TrainingData:
-    """A share of all samples gets other classes in the proportions of a transition matrix.
+def asymmetric(data: TrainingData, rng: np.random.Generator, *, matrix: tuple, ratio: float = 0.0) -> TrainingData:
+    """Samples get other classes as a transition matrix says.
 
-    matrix: C rows of C numbers, P(observed j | true i); the diagonal is not read. ratio: the share of all samples that
-    change; the class sizes times the matrix say how many of these go from i to j (largest remainder).
+    matrix: C rows of C numbers, P(observed j | true i); the class sizes times it say how many samples go from i to j
+    (largest remainder). ratio: the share of all samples that change, in the matrix' proportions; if it is left out,
+    the matrix says that as well, and its rows must sum to 1.
     Raises CellError for a matrix that is not such, and where a class has fewer samples than it asks for.
     """
     weights = _off_diagonal(matrix, data.n_classes)
     sizes = np.bincount(data.true_label[: data.n_original], minlength=data.n_classes)
     flows = sizes[:, None] * weights
-    for true, k in enumerate(_shares(flows.sum(axis=1), data.count(ratio))):
+    if not ratio and not np.allclose(np.sum(matrix, axis=1), 1):
+        raise CellError("matrix: each row must sum to 1 where no 'ratio' is given")
+    total = data.count(ratio or float(flows.sum() / data.n_original))
+    for true, k in enumerate(_shares(flows.sum(axis=1), total)):
         row = _shares(flows[true], k)
         samples = data.draw(k, rng, data.true_label == true)
         data = data.relabel(samples, np.repeat(np.arange(data.n_classes), row), "asymmetric")

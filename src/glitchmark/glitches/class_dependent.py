@@ -12,6 +12,8 @@ def class_dependent(
 ) -> TrainingData:
     """In every class a share of the samples gets the label of one other class.
 
+    The share of all samples is exact and each class has its part of it, rounded (largest remainder): a class so rare
+    that this is less than half a sample may be spared.
     Each class draws its other class at random, as in the paper's published code, so that two classes may share one;
     derangement: no two do.
     """

@@ -8,10 +8,18 @@ from glitchmark.glitches._corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from glitchmark.parameters import one_of
 
 
+def check(*, type: str, severity: int, **_) -> None:
+    """Raise CellError for another type or severity than there are."""
+    one_of(type, "type", tuple(CORRUPTIONS))
+    if severity not in SEVERITIES:
+        raise CellError(f"severity: {severity!r} is unknown; allowed: {', '.join(map(str, SEVERITIES))}")
+
+
 @glitch(
     "corruption",
     kind=ANOMALOUS,
     modalities=("image",),
+    check=check,
     reference="Mu & Gilmer, MNIST-C, 2019 (brightness, stripe); Hendrycks & Dietterich, CIFAR-10-C, ICLR 2019",
 )
 def corruption(
@@ -26,9 +34,7 @@ def corruption(
     An image that a corruption leaves as it is (black under speckle noise, ...) is no anomaly: it stays untouched, and
     another one is drawn.
     """
-    one_of(type, "type", tuple(CORRUPTIONS))
-    if severity not in SEVERITIES:
-        raise CellError(f"severity: {severity!r} is unknown; allowed: {', '.join(map(str, SEVERITIES))}")
+    check(type=type, severity=severity)
     k = data.count(ratio)
     free = data.glitch == ""
     samples, images = np.empty(0, np.int64), data.inputs(np.empty(0, np.int64))

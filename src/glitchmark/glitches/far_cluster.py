@@ -7,10 +7,18 @@ from glitchmark.glitches import ANOMALOUS, TrainingData, glitch
 from glitchmark.parameters import positive
 
 
+def check(*, distance: float, spread: float, **_) -> None:
+    """Raise CellError for a distance or spread that cannot be."""
+    if positive(distance, "distance") <= 1:
+        raise CellError(f"distance: {distance!r} must be more than 1, or the cluster lies among the training samples")
+    positive(spread, "spread")
+
+
 @glitch(
     "far_cluster",
     kind=ANOMALOUS,
     modalities=("table",),
+    check=check,
     reference="glitchmark's own: Myrtakis et al., KDD 2025, section 6.2, have far clustered anomalies in images only",
 )
 def far_cluster(
@@ -26,9 +34,7 @@ def far_cluster(
 
     Raises CellError where no numeric column varies, or for another ``distance`` or ``spread``.
     """
-    if positive(distance, "distance") <= 1:
-        raise CellError(f"distance: {distance!r} must be more than 1, or the cluster lies among the training samples")
-    positive(spread, "spread")
+    check(distance=distance, spread=spread)
     k = data.count(ratio)
     x = data.inputs(np.arange(data.n_original)).astype(np.float64)
     categories = np.array(data.categories or (0,) * x.shape[1])

@@ -9,11 +9,13 @@ from glitchmark.parameters import positive
 
 COMPONENTS = 50  # principal components that the reference model reads, at most
 FOLDS = 5
+WIDE = 4096  # columns, above which the covariance matrix costs more than a randomised decomposition
 
 
 @glitch(
     "feature_dependent",
     kind=MISLABELED,
+    check=lambda *, temperature, **_: positive(temperature, "temperature"),
     reference="future work in Myrtakis et al., KDD 2025; after Chen et al., AAAI 2021 (instance-dependent noise)",
 )
 def feature_dependent(
@@ -55,12 +57,13 @@ def _out_of_sample(data: TrainingData, samples: np.ndarray, rng: np.random.Gener
             "fitted without the samples that it judges; use a larger 'subset'"
         )
     state = int(rng.integers(2**31))
-    components = min(COMPONENTS, x.shape[1], len(x) - len(x) // 2)
+    folds = list(StratifiedKFold(min(FOLDS, counts.min()), shuffle=True, random_state=state).split(x, y))
+    components = min(COMPONENTS, x.shape[1], *(len(fitted) for fitted, _ in folds))
+    solver = "covariance_eigh" if x.shape[1] <= WIDE else "randomized"
     model = make_pipeline(
-        PCA(components, svd_solver="covariance_eigh" if x.shape[1] <= 4096 else "randomized", random_state=state),
+        PCA(components, svd_solver=solver, random_state=state),
         LogisticRegression(max_iter=1000),
     )
-    folds = StratifiedKFold(min(FOLDS, counts.min()), shuffle=True, random_state=state)
     probabilities = np.zeros((len(x), data.n_classes))
     probabilities[:, classes] = cross_val_predict(model, x, y, cv=folds, method="predict_proba")
     return probabilities

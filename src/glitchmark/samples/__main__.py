@@ -27,7 +27,7 @@ def main(order_path: str, manifest_path: str) -> None:
     with mending(store):
         counts = pd.concat([_frame(cell, store) for cell in order["cells"]])
         write_csv(Path(order["counts"]), counts.reindex(columns=[*CELL, "class", *COUNTS, "status"]).convert_dtypes())
-        for old in Path(order["folder"]).glob("*.*"):
+        for old in [path for kind in ("pdf", "png") for path in Path(order["folder"]).glob(f"*.{kind}")]:
             old.unlink()  # of another config
         for cell in order["cells"]:
             figure = _sheet(cell, store) if cell["sheets"] else None
@@ -47,7 +47,8 @@ def _frame(cell: dict[str, Any], store: Store) -> pd.DataFrame:
 
 
 def _sheet(cell: dict[str, Any], store: Store) -> Figure:
-    title = f"{cell['dataset']}, {cell['glitch']} {cell['ratio']:g}, seed {cell['seed']}"
+    ratio = f" {cell['ratio']:g}" if cell["ratio"] else ""
+    title = f"{cell['dataset']}, {cell['glitch']}{ratio}, seed {cell['seed']}; below each image its given label"
     inject = store.open(cell["inject"])
     if inject.failure is not None:
         return failed_sheet(title, inject.failure)

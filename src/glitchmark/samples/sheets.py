@@ -19,25 +19,32 @@ CELL = 0.72, 0.92  # inches of one image with its label
 
 
 def contact_sheet(pool: Entry, inject: Entry, title: str) -> Figure:
-    """The figure of one cell's training data: untouched images of every class, then the images of each glitch.
+    """The figure of one cell's training data: untouched images of every class, then the images of each glitch, where
+    it changed them below what they were.
 
     Below each image stands its given label, and where that is not the true one, the true one; an anomaly has no class.
     """
     data, names = inject.arrays, [*pool.info["class_names"], "no class"]
-    x = training_inputs({"pool": pool, "inject": inject})
     given, true, glitch = (np.array(data[name]) for name in ("observed_label", "true_label", "glitch"))
     found = [name for name in dict.fromkeys(glitch.tolist()) if name]
-    blocks = {"untouched": _spread(np.flatnonzero(glitch == ""), given, UNTOUCHED)}
-    for name in found:
-        blocks[name] = _spread(np.flatnonzero(glitch == name), given, GLITCHED // len(found))
-    blocks = {name: samples for name, samples in blocks.items() if len(samples)}
-    figure = _sheet(title, [len(samples) for samples in blocks.values()])
-    for part, (name, samples) in zip(figure.subfigs, blocks.items(), strict=True):
-        part.suptitle(name, x=0.01, ha="left", fontsize=8, fontweight="bold")
+    blocks = []
+    for name in ["", *found]:
+        members = np.flatnonzero(glitch == name)
+        samples = _spread(members, given, GLITCHED // len(found) if name else UNTOUCHED)
+        if not len(samples):
+            continue
+        shown = f"{name or 'untouched'}: {len(samples)} of {len(members)}"
+        if (data["content"][samples] >= 0).all() and (true[samples] >= 0).all():
+            blocks.append((f"{shown}, before", samples, np.asarray(pool.arrays["x"][data["row"][samples]])))
+            shown = f"{name}, after"
+        blocks.append((shown, samples, training_inputs({"pool": pool, "inject": inject}, samples)))
+    figure = _sheet(title, [len(samples) for _, samples, _ in blocks])
+    for part, (shown, samples, x) in zip(figure.subfigs, blocks, strict=True):
+        part.suptitle(shown, x=0.01, ha="left", fontsize=8, fontweight="bold")
         axes = part.subplots(-(-len(samples) // COLUMNS), COLUMNS, squeeze=False).ravel()
-        for sample, own in zip(samples, axes, strict=False):
+        for sample, image, own in zip(samples, x, axes, strict=False):
             other = "" if given[sample] == true[sample] else f"true: {names[true[sample]]}"
-            _show(own, x[sample], names[given[sample]], other)
+            _show(own, image, names[given[sample]], other)
         for own in axes[len(samples) :]:
             own.set_axis_off()
     return figure

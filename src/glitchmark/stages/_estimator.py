@@ -25,7 +25,7 @@ def cell_factors(inputs) -> Factors:
 
 def clean_subsets(spec, inputs) -> np.ndarray:
     """bool (S, m): the validation subsets, which noise in the validation labels does not move."""
-    return validation_subsets(inputs["train"].arrays["labels_val"], len(inputs["subset"].arrays["train"]), spec)
+    return validation_subsets(inputs["train"].arrays["labels_val"], spec)
 
 
 def factors_and_build(spec, inputs) -> tuple[Factors, Build]:

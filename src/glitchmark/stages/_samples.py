@@ -3,14 +3,15 @@
 import numpy as np
 
 
-def training_inputs(inputs) -> np.ndarray:
-    """The raw inputs of a cell's training samples, (n, ...), as glitches left them."""
+def training_inputs(inputs, samples: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """The raw inputs of a cell's training samples, or of some of them, (n, ...), as glitches left them."""
     pool, data = inputs["pool"].arrays["x"], inputs["inject"].arrays
-    own = data["content"] < 0
+    content, row = data["content"][samples], data["row"][samples]
+    own = content < 0
     x = np.empty((len(own), *pool.shape[1:]), pool.dtype)
-    x[own] = pool[data["row"][own]]
+    x[own] = pool[row[own]]
     if not own.all():
-        x[~own] = data["changed"][data["content"][~own]]
+        x[~own] = data["changed"][content[~own]]
     return x
 
 

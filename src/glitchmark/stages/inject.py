@@ -5,7 +5,7 @@ import numpy as np
 from glitchmark import registry, seeds
 from glitchmark.datasets._images import fit_images
 from glitchmark.errors import CellError
-from glitchmark.glitches import AnomalySource, TrainingData
+from glitchmark.glitches import ANOMALOUS, AnomalySource, TrainingData
 
 STORED = ("source", "row", "true_label", "observed_label", "glitch", "kind", "content", "changed")
 
@@ -20,7 +20,9 @@ def compute(spec, inputs, runtime):
         plugin = registry.load("glitch", part["name"])
         rng = seeds.generator(spec["seed"], "glitch", spec["dataset"], part["name"], str(position))
         extra = [_anomalies(spec, inputs)] if plugin.info["needs_anomaly_source"] else []
-        data = plugin.function(data, rng, *extra, **part["params"])
+        before, data = data, plugin.function(data, rng, *extra, **part["params"])
+        if plugin.info["kind"] != ANOMALOUS and data.changed is not before.changed:
+            raise CellError(f"glitch '{plugin.name}' changes inputs, so it must be declared with kind='{ANOMALOUS}'")
     ids = np.char.add(np.char.add(data.source, ":"), data.row.astype(str))
     _check(data, clean, ids)
     arrays = {"id": ids} | {name: getattr(data, name) for name in STORED}

@@ -1,20 +1,34 @@
 """All samples of a data set, loaded once."""
 
+from typing import Any
+
 from glitchmark import registry
+from glitchmark.datasets import Description, Pool
 from glitchmark.datasets._checks import check_pool
-from glitchmark.errors import CellError
+from glitchmark.errors import Unavailable, UserError
+from glitchmark.registry import Plugin
 
 
 def compute(spec, inputs, runtime):
-    """arrays: x, y, and where the source has them is_test and annotated. info: class_names, categories; see
+    """arrays: x, y, and where the source has them is_test, annotated and names. info: class_names, categories; see
     datasets.Pool."""
     source = registry.load("dataset", spec["loader"]["name"])
     given = spec["loader"]["params"] | runtime["paths"]
-    known = source.info["inspect"](**given)
+    known, pool = _loaded(source, given)
     if known.digest != spec["digest"]:
-        raise CellError(f"the file of data set '{spec['dataset']}' was changed since this run was planned; run again")
-    pool = source.function(**given)
+        raise Unavailable(f"the file of data set '{spec['dataset']}' was changed since this run was planned; run again")
     check_pool(pool, known, spec["dataset"])
-    arrays = {name: getattr(pool, name) for name in ("x", "y", "is_test", "annotated")}
+    arrays = {name: getattr(pool, name) for name in ("x", "y", "is_test", "annotated", "names")}
     info = {"class_names": list(pool.class_names), "categories": list(pool.categories)}
     return {name: values for name, values in arrays.items() if values is not None}, info
+
+
+def _loaded(source: Plugin, given: dict[str, Any]) -> tuple[Description, Pool]:
+    """What is known of a source, and its samples. Files of the user's were there when the run was planned: if they
+    cannot be read now, that may pass."""
+    try:
+        return source.info["inspect"](**given), source.function(**given)
+    except UserError as error:
+        if source.info["files"]:
+            raise Unavailable(str(error)) from error
+        raise

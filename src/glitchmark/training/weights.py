@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
-from glitchmark.errors import UserError
+from glitchmark.errors import Unavailable, UserError
 from glitchmark.models import Parts
 from glitchmark.weights import is_published, published_file
 
@@ -45,7 +45,7 @@ def _check_unchanged(file: Path, digest: str) -> None:
         return
     with open(file, "rb") as opened:
         if file_digest(opened, "blake2b").hexdigest() != digest:
-            raise UserError(f"the weights file '{file}' was changed since this run was planned; run again.")
+            raise Unavailable(f"the weights file '{file}' was changed since this run was planned; run again.")
 
 
 def _read(file: Path) -> dict[str, torch.Tensor]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from glitchmark import registry
 from glitchmark.datasets import Description, Pool
 from glitchmark.datasets._checks import check_pool
-from glitchmark.errors import CellError
+from glitchmark.errors import CellError, Unavailable
 from glitchmark.outputs import save_figure
 from glitchmark.samples.__main__ import main
 from glitchmark.samples.counts import COUNTS, class_counts
@@ -394,6 +394,6 @@ def test_the_pool_stage_checks_a_source_of_ones_own(tmp_path):
     with pytest.raises(CellError, match="data set 'mine': it must have 20 samples, not 19"):
         pool.compute(spec | {"loader": {"name": "own_source", "params": {"n": 19}}}, {}, {"paths": {}})
     with pytest.raises(
-        CellError, match="the file of data set 'mine' was changed since this run was planned; run again"
+        Unavailable, match="the file of data set 'mine' was changed since this run was planned; run again"
     ):
         pool.compute(spec | {"digest": "abd"}, {}, {"paths": {}})

@@ -1,37 +1,17 @@
 """A user's own table in a CSV file."""
 
 import re
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from glitchmark.datasets import Description, Pool, dataset
-from glitchmark.datasets._files import cannot_open, content_digest
-from glitchmark.datasets._frames import (
-    CELLS,
-    Frame,
-    check_names,
-    check_present,
-    check_texts,
-    contents,
-    describe,
-    to_pool,
-)
+from glitchmark.datasets._csv_columns import Form, as_numbers, read
+from glitchmark.datasets._files import content_digest
+from glitchmark.datasets._frames import describe, to_pool
 from glitchmark.errors import UserError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-# What pandas reads as missing; given to it by column, since a class may well be called so.
-MISSING = (
-    *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA"),
-    *("NULL", "NaN", "None", "n/a", "nan", "null"),
-)
 WHOLE = re.compile(r"-?(0|[1-9]\d*)(\.0*)?")
-LIKE_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*%?")  # to people
 
 
 def inspect_csv(*, file: str, test_file: str = "", **more) -> Description:
@@ -76,202 +56,19 @@ def csv(
     # a config reads 2024 as a number
     drop, missing, categories = (tuple(map(str, names)) for names in (drop, missing, categories))
     form = Form(str(label), drop, max_categories, separator, decimal, missing, categories)
-    tables = [_read(file, form)]
+    tables = [read(file, form)]
     if test_file:
-        tables.append(_read(test_file, form, tables[0]))
+        tables.append(read(test_file, form, tables[0]))
     labels = _labels([text for table in tables for text in table.columns[form.label].texts], decimal)
     frame, *test = [table.frame(form.label, labels) for table in tables]
     return to_pool(frame, form.label, drop=drop, max_categories=max_categories, test=test[0] if test else None)
-
-
-@dataclass(frozen=True)
-class Form:
-    """How a file is written and what its columns are: the parameters of :func:`csv`."""
-
-    label: str
-    drop: tuple[str, ...]
-    max_categories: int
-    separator: str
-    decimal: str
-    missing: tuple[str, ...]
-    categories: tuple[str, ...]
-
-
-@dataclass
-class Column:
-    """A column as it is read, piece by piece.
-
-    parts: float32, numbers and truth values, NaN where missing; int32, for text the place in ``texts``, -1 where
-    missing. kinds: what was found in it. texts: the different texts in the order of the file, with their places.
-    odd: of text, the first data row, counted from 1, and value that is no number.
-    """
-
-    parts: list[np.ndarray] = field(default_factory=list)
-    kinds: set[str] = field(default_factory=set)
-    texts: dict[str, int] = field(default_factory=dict)
-    odd: tuple[int, str] | None = None
-
-    def add(self, values: "pd.Series", decimal: str) -> None:
-        """Append a piece of the column, whose index counts the rows of the file."""
-        kind = contents(values)
-        if kind in ("empty", "boolean", "integer", "floating"):
-            self.kinds |= {"number"} if kind in ("integer", "floating") else {kind} - {"empty"}
-            with np.errstate(over="ignore"):
-                self.parts.append(values.to_numpy(np.float64, na_value=np.nan).astype(np.float32))
-            return
-        import pandas as pd
-
-        self.kinds.add("text")
-        places, found = pd.factorize(values)
-        texts = found.tolist()
-        known = [self.texts.setdefault(text, len(self.texts)) for text in texts]
-        self.parts.append(np.array([*known, -1], np.int32)[places])
-        if self.odd is None and len(no_number := np.flatnonzero(np.isnan(_numbers(texts, decimal)))):
-            self.odd = int(values.index[np.argmax(places == no_number[0])]) + 1, texts[no_number[0]]
-
-    def codes(self) -> np.ndarray:
-        """Of text, int32 (N,): the place of each row in ``texts``, -1 where it is missing."""
-        return np.concatenate(
-            [part if part.dtype == np.int32 else np.full(len(part), -1, np.int32) for part in self.parts]
-        )
-
-
-@dataclass(frozen=True)
-class Table:
-    """A file that is read: its columns, of which those that are not used are empty, and its number of rows."""
-
-    file: str
-    n_rows: int
-    columns: dict[str, Column]
-
-    def frame(self, label: str, labels: dict[str, Any]) -> Frame:
-        """The table for :func:`to_pool`; labels: what each text of the label column stands for."""
-        import pandas as pd
-
-        def values(name: str) -> Any:
-            column = self.columns[name]
-            if name == label:
-                return np.array([*map(labels.get, column.texts), None], object)[column.codes()]
-            if column.texts:
-                return pd.Categorical.from_codes(column.codes(), list(column.texts))
-            return np.concatenate(column.parts)
-
-        return Frame(
-            self.file, tuple(self.columns), self.n_rows, lambda names: pd.DataFrame({n: values(n) for n in names})
-        )
-
-
-def _numbers(texts: list[str], decimal: str) -> np.ndarray:
-    """Texts as numbers, float64, NaN for those that are none."""
-    import pandas as pd
-
-    marks = str.maketrans({".": "_", decimal: "."})
-    plain = pd.Series([text.translate(marks) for text in texts], dtype=object)
-    return pd.to_numeric(plain, errors="coerce").to_numpy(np.float64)
 
 
 def _labels(texts: list[str], decimal: str) -> dict[str, Any]:
     """What each text of a label column stands for: a whole number as usual, any other number, or itself."""
     if all(WHOLE.fullmatch(text.replace(decimal, ".")) for text in texts):
         return {text: str(int(text.split(decimal)[0])) for text in texts}
-    numbers = _numbers(texts, decimal)
-    if not np.isnan(numbers).any() and (np.isinf(numbers) | (numbers != np.floor(numbers))).any():
-        return dict(zip(texts, numbers.tolist(), strict=True))  # refused by to_labels, which says where
+    values = as_numbers(texts, decimal)
+    if not np.isnan(values).any() and (np.isinf(values) | (values != np.floor(values))).any():
+        return dict(zip(texts, values.tolist(), strict=True))  # refused by to_labels, which says where
     return {text: text for text in texts}
-
-
-def _read(file: str, form: Form, like: Table | None = None) -> Table:
-    """A file's columns that are not dropped, or else those that another file has.
-
-    Raises UserError if the file cannot be read, or a column not used.
-    """
-    import pandas as pd
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows with more fields than the header
-            return _table(file, form, like)
-    except OSError as error:
-        raise cannot_open(file, error) from error
-    except pd.errors.EmptyDataError as error:
-        raise UserError(f"{file}: the file is empty.") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file}: the file is not UTF-8 text ({error.reason} at byte {error.start}).") from error
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        reason = " ".join(str(error).split()).removesuffix(".")
-        raise UserError(
-            f"{file}: the file cannot be read as CSV with the separator '{form.separator}': {reason}."
-        ) from error
-
-
-def _table(file: str, form: Form, like: Table | None) -> Table:
-    import pandas as pd
-
-    how: dict[str, Any] = {"sep": form.separator, "index_col": False}
-    header = pd.read_csv(file, **how, header=None, nrows=1, dtype=str, keep_default_na=False)
-    written = [str(name) for name in header.iloc[0]]
-    check_names(file, written)
-    if len(written) == 1:
-        raise UserError(f"{file}: there is one column only, '{written[0]}'; is 'separator: {form.separator!r}' right?")
-    names = list(pd.read_csv(file, **how, nrows=0).columns)
-    for number, (name, column) in enumerate(zip(written, names, strict=True), 1):
-        if not name.strip() and column not in form.drop:
-            raise UserError(
-                f"{file}: column {number} has no name (a saved row number?); name it in the header, or drop it "
-                f"(drop: ['{column}'])."
-            )
-    check_present(file, names, label=[form.label])
-    if like is None:
-        check_present(file, names, drop=form.drop, categories=form.categories)
-    used = [name for name in names if name not in form.drop and (like is None or name in like.columns)]
-    how |= {
-        "decimal": form.decimal,
-        "keep_default_na": False,
-        "na_values": {name: [*(MISSING if name != form.label else [""]), *form.missing] for name in names},
-        "chunksize": max(1, CELLS // len(names)),
-        "low_memory": False,
-    }
-    columns, n_rows = {name: Column() for name in names}, 0
-    as_text = [name for name in used if name in (form.label, *form.categories)]
-    for piece in _pieces(file, how | {"dtype": dict.fromkeys(as_text, str)}):
-        n_rows += len(piece)
-        for name in used:
-            _add(file, name, columns[name], piece[name], form)
-    # What is a number in one piece and text in another is text, and written as in the file.
-    mixed = [name for name in used if len(columns[name].kinds) > 1]
-    if mixed:
-        columns |= {name: Column(odd=columns[name].odd) for name in mixed}
-        for piece in _pieces(file, how | {"usecols": mixed, "dtype": str}):
-            for name in mixed:
-                _add(file, name, columns[name], piece[name], form)
-    for name in used:
-        _check_numbers(file, name, columns[name], form)
-    return Table(file, n_rows, columns)
-
-
-def _pieces(file: str, how: dict[str, Any]) -> "Iterator[pd.DataFrame]":
-    import pandas as pd
-
-    with pd.read_csv(file, **how) as pieces:
-        yield from pieces
-
-
-def _add(file: str, name: str, column: Column, values: "pd.Series", form: Form) -> None:
-    """Append a piece of a column; raises UserError as soon as its texts are too many."""
-    column.add(values, form.decimal)
-    if name != form.label and len(column.texts) > form.max_categories:
-        _check_numbers(file, name, column, form)
-        check_texts(file, name, column.texts, form.max_categories)
-
-
-def _check_numbers(file: str, name: str, column: Column, form: Form) -> None:
-    """Raise UserError where text seems to be meant as numbers."""
-    if column.odd is None or name in (form.label, *form.categories):
-        return
-    if 2 * sum(LIKE_NUMBER.fullmatch(text.strip()) is not None for text in column.texts) > len(column.texts):
-        row, text = column.odd
-        raise UserError(
-            f"{file}: the column '{name}' seems to hold numbers, but '{text}' in data row {row} is none; say which texts "
-            f"mean a missing value (missing: ['{text}']) or which mark stands before decimals (decimal: ','), drop the "
-            f"column (drop: ['{name}']), or say that it holds categories (categories: ['{name}'])."
-        )

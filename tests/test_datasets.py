@@ -1,5 +1,6 @@
 """The shipped data sets, a user's own files, and what is drawn from them."""
 
+import contextlib
 import io
 import zipfile
 from pathlib import Path
@@ -144,6 +145,13 @@ def truncated(path):
     path.write_bytes(path.read_bytes()[:-100])
 
 
+def damaged_header(path):
+    """An archive whose x is no NumPy array any more."""
+    saved()(path)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"'descr': '|u1'", b"'descr': '|u1\\n", 1))
+
+
 def single_array(path):
     with open(path, "wb") as file:
         np.save(file, GREY)
@@ -172,6 +180,12 @@ BAD_FILES = {
     "object labels": (saved(y=LABELS.astype(object)), "", ["integer labels", "pickle"]),
     "label matrix": (saved(y=np.eye(60, dtype=int)), "", ["vector", "(60, 60)"]),
     "single label": (saved(y=np.array(1)), "", ["vector", "()"]),
+    "damaged header": (damaged_header, "", ["x must be readable", "header"]),
+    "labels that do not count": (
+        saved(y=np.r_[20_000_000, LABELS[1:]]),
+        "",
+        ["label 20000000", "60 samples", "renumber"],
+    ),
     "negative labels": (saved(y=LABELS - 1), "", ["negative", "-1"]),
     "one class": (saved(y=LABELS * 0), "", ["one class"]),
     "one class in the split": (saved(y=np.array([0, 1] * 30), split=SPLIT), "test", ["one class"]),
@@ -261,6 +275,7 @@ def test_usable_file_round_trips(tmp_path, case, save):
     assert description.modality == modality
     assert description.n_samples == len(pool.y)
     assert description.n_classes == len(pool.class_names)
+    assert description.class_names == pool.class_names
     assert description.class_counts == tuple(np.bincount(pool.y))
     planned = plan(tmp_path, {"name": "mine", "loader": "npz", "file": "mine.npz"})
     assert planned.grid.pool("mine").description == description
@@ -357,6 +372,22 @@ def test_damaged_samples_are_found(tmp_path, save):
     (tmp_path / "mine.npz").write_bytes(content)
     with pytest.raises(UserError, match=r"mine\.npz: x must be readable, but it cannot be read"):
         npz(file=str(tmp_path / "mine.npz"))
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("seed", range(3))
+def test_damage_anywhere_is_said_in_a_sentence(tmp_path, save, seed):
+    """Whatever byte is wrong, inspecting either works or raises UserError."""
+    rng = np.random.default_rng(seed)
+    save(tmp_path / "mine.npz", x=TABLE, y=LABELS)
+    content = (tmp_path / "mine.npz").read_bytes()
+    x = content.find(b"NUMPY") if save is np.savez else 0
+    for place in [*rng.integers(0, len(content), 100), *(x + rng.integers(0, 128, 100))]:
+        damaged = bytearray(content)
+        damaged[place] = rng.integers(0, 256)
+        (tmp_path / "mine.npz").write_bytes(damaged)
+        with contextlib.suppress(UserError):
+            inspect_npz(file=str(tmp_path / "mine.npz"))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float64])

@@ -175,6 +175,7 @@ def load(request, tmp_path):
         assert description.shape == pool.x.shape[1:]
         assert (description.n_samples, description.n_test) == (len(pool.y), is_test.sum())
         assert description.n_classes == len(pool.class_names)
+        assert description.class_names == pool.class_names
         assert description.class_counts == tuple(np.bincount(pool.y[~is_test], minlength=description.n_classes))
         assert pool.x.dtype == np.float32
         assert pool.y.dtype == np.int64
@@ -282,10 +283,157 @@ def test_more_columns_than_are_read_at_once(load):
 def test_a_column_that_turns_to_text_late_is_text(tmp_path):
     """A large file is read in pieces, of which the first would make 1.0 of a 1."""
     path = tmp_path / "mine.csv"
-    path.write_text("a,y\n" + "1,0\n2.5,1\n" * 300_000 + "x,0\n1,1\n" * 1000)
+    path.write_text("a,y\n" + "1,0\n2.5,1\n" * 300_000 + "x,0\n1,1\nz,0\n" * 1000)
     pool = csv(file=str(path), label="y")
-    assert pool.categories == (3,)
-    np.testing.assert_array_equal(pool.x[:, 0], np.repeat([[0, 1], [2, 0]], [300_000, 1000], axis=0).ravel())
+    assert pool.categories == (4,)
+    expected = np.r_[np.tile([0, 1], 300_000), np.tile([2, 0, 3], 1000)]
+    np.testing.assert_array_equal(pool.x[:, 0], expected)
+
+
+def write(path: Path, *columns: list[str], names: str = "a;y", separator: str = ";") -> str:
+    """A CSV file of these columns of text."""
+    rows = [separator.join(row) for row in zip(*columns, strict=True)]
+    path.write_text("\n".join([names.replace(";", separator), *rows]) + "\n")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "y"),
+    [
+        (["None", "NA", "null", "n/a", "nan"], ("NA", "None", "n/a", "nan", "null"), [1, 0, 4, 2, 3]),
+        (["01", "1", "2", "1"], ("01", "1", "2"), [0, 1, 2, 1]),
+        (["1", "1.0", "2.", "-0"], ("0", "1", "2"), [1, 1, 2, 0]),
+        (["1", "1e0", "2"], ("1", "1e0", "2"), [0, 1, 2]),
+        (["12345678901234567890", "12345678901234567891"], ("12345678901234567890", "12345678901234567891"), [0, 1]),
+        (["1.5", "2.5", "none"], ("1.5", "2.5", "none"), [0, 1, 2]),
+        (["true", "False", "TRUE"], ("False", "TRUE", "true"), [2, 0, 1]),
+    ],
+)
+def test_labels_of_a_csv_are_what_stands_there(tmp_path, labels, names, y):
+    pool = csv(file=write(tmp_path / "c", [str(i) for i in range(len(y))], labels), label="y", separator=";")
+    assert pool.class_names == names
+    assert pool.y.tolist() == y
+
+
+@given(
+    labels=st.lists(st.from_regex(r"[-+]?[0-9]{1,3}(\.[0-9]?)?|[A-Za-z/]{1,4}", fullmatch=True), min_size=2, max_size=8)
+)
+@settings(max_examples=40)
+def test_no_two_labels_become_one_class(tmp_path_factory, labels):
+    """Unless they are the same whole number."""
+    file = write(tmp_path_factory.getbasetemp() / "labels.csv", ["0"] * len(labels), labels)
+    whole = all(re.fullmatch(r"-?(0|[1-9]\d*)(\.0?)?", label) for label in labels)
+    classes = [int(float(label)) if whole else label for label in labels]
+    numbers = [float(label) for label in labels if re.fullmatch(r"[-+\d.]+", label)]
+    if len(numbers) == len(labels) and any(number % 1 for number in numbers):
+        with pytest.raises(UserError, match="continuous"):
+            csv(file=file, label="y", separator=";")
+    elif len(set(classes)) == 1:
+        with pytest.raises(UserError, match="at least two classes"):
+            csv(file=file, label="y", separator=";")
+    else:
+        pool = csv(file=file, label="y", separator=";")
+        assert [pool.class_names[i] for i in pool.y] == [str(label) for label in classes]
+
+
+def test_labels_of_both_files_are_read_alike(tmp_path):
+    train, test = write(tmp_path / "a", ["1", "2"], ["1", "2"]), write(tmp_path / "b", ["1", "2"], ["1.0", "2.0"])
+    pool = csv(file=train, test_file=test, label="y", separator=";")
+    assert (pool.class_names, pool.y.tolist()) == (("1", "2"), [0, 1, 0, 1])
+    test = write(tmp_path / "b", ["1", "2"], ["01", "2"])
+    assert csv(file=train, test_file=test, label="y", separator=";").class_names == ("01", "1", "2")
+    again = csv(file=train, test_file=train, label="y", separator=";")
+    assert again.is_test.tolist() == [False, False, True, True]
+
+
+def test_a_label_is_missing_where_it_is_empty_or_said_to_be(tmp_path):
+    with pytest.raises(UserError, match="data row 2 has no label"):
+        csv(file=write(tmp_path / "c", list("123"), ["NA", "", "x"]), label="y", separator=";")
+    with pytest.raises(UserError, match="data row 1 has no label"):
+        csv(file=write(tmp_path / "c", list("123"), ["NA", "y", "x"]), label="y", separator=";", missing=("NA",))
+
+
+def test_a_decimal_mark_and_missing_values_can_be_named(tmp_path):
+    file = write(tmp_path / "c", ["1,5", "?", "-2e1", "-", "", "-999"], list("ababab"))
+    pool = csv(file=file, label="y", separator=";", decimal=",", missing=["?", "-", -999])
+    np.testing.assert_array_equal(pool.x, np.array([[1.5, np.nan, -20, np.nan, np.nan, np.nan]], np.float32).T)
+    assert pool.categories == ()
+    file = write(tmp_path / "c", ['"1,5"', '"2"'], ["1,0", "2,0"], separator=";")
+    assert csv(file=file, label="y", separator=";", decimal=",").class_names == ("1", "2")
+
+
+NUMBERS_AS_TEXT = {
+    "a question mark": (["1", "2", "3.5", "?"], {}, "'?' in data row 4", "missing: ['?']"),
+    "decimal comma": (["1,5", "2,5", "3", "3"], {}, "'1,5' in data row 1", "decimal: ','"),
+    "decimal point": (["1.5", "2.5", "3", "3"], {"decimal": ","}, "'1.5' in data row 1", "drop: ['a']"),
+    "per cent": (["1%", "2.5 %", "3%", ""], {}, "'1%' in data row 1", "categories: ['a']"),
+    "just above half": (["1", "2", "3", "x", "y"], {}, "'x' in data row 4", "'a' seems to hold numbers"),
+    "more than categories": ([*map(str, range(300)), "x"], {}, "'x' in data row 301", "'a' seems to hold numbers"),
+}
+
+
+@pytest.mark.parametrize("case", NUMBERS_AS_TEXT)
+def test_numbers_do_not_become_categories(tmp_path, case):
+    values, given, *fragments = NUMBERS_AS_TEXT[case]
+    file = write(tmp_path / "mine.csv", values, [str(i % 2) for i in range(len(values))])
+    with pytest.raises(UserError) as caught:
+        csv(file=file, label="y", separator=";", **given)
+    assert not [f for f in (file, *fragments) if f not in str(caught.value)], str(caught.value)
+    assert csv(file=file, label="y", separator=";", categories=["a"], max_categories=999, **given).categories[0] > 2
+
+
+@pytest.mark.parametrize("late", [0, 200_000])
+def test_one_text_among_many_numbers_is_named_wherever_it_stands(tmp_path, late):
+    values = [str(i % 500) for i in range(late)] + ["1", "?", *map(str, range(300_000 - late))]
+    file = write(tmp_path / "mine.csv", values, [str(i % 2) for i in range(len(values))])
+    with pytest.raises(UserError, match=rf"'a' seems to hold numbers, but '\?' in data row {late + 2} is none"):
+        csv(file=file, label="y", separator=";")
+    pool = csv(file=file, label="y", separator=";", missing=("?",))
+    assert np.flatnonzero(np.isnan(pool.x[:, 0])).tolist() == [late + 1]
+
+
+def test_half_numbers_are_categories(tmp_path):
+    pool = csv(file=write(tmp_path / "c", ["1", "2", "x", "y"], list("abab")), label="y", separator=";")
+    assert pool.categories == (4,)
+
+
+def test_columns_that_are_left_out_may_hold_anything(tmp_path):
+    ids = [f"p{i}" for i in range(300)]
+    file = write(tmp_path / "a", ids, ids[:1] * 300, ["a", "b"] * 150, names="id;x;y")
+    assert csv(file=file, label="y", separator=";", drop=("id",)).x.shape == (300, 1)
+    short = write(tmp_path / "b", ids[:1] * 2, ["a", "b"], names="x;y")
+    assert csv(file=short, test_file=file, label="y", separator=";").x.shape == (302, 1)
+    with pytest.raises(UserError, match=r"no column 'z' \('categories'\)"):
+        csv(file=short, label="y", separator=";", categories=("z",))
+
+
+def test_codes_do_not_depend_on_the_pieces_that_a_file_is_read_in(tmp_path):
+    """More rows than a piece has, values that appear late, and pieces without any."""
+    rng = np.random.default_rng(0)
+    early, late = [f"v{i}" for i in range(90)], [f"w{i}" for i in range(200)]
+    values = rng.choice(early, 200_000).tolist() + [""] * 200_000 + rng.choice(late, 200_000).tolist()
+    labels = rng.choice(["b", "a"], len(values)).tolist()
+    pool = csv(file=write(tmp_path / "c", values, labels), label="y", separator=";", max_categories=290)
+    names = sorted({*early, *late})
+    assert pool.categories == (290,)
+    place = {name: float(i) for i, name in enumerate(names)} | {"": np.nan}
+    np.testing.assert_array_equal(pool.x[:, 0], np.array([place[v] for v in values], np.float32))
+    np.testing.assert_array_equal(pool.y, [label == "b" for label in labels])
+
+
+@pytest.mark.parametrize("value", ["category_{}", "{}.25"])
+def test_a_csv_is_read_into_twice_the_table(tmp_path, value):
+    rows = [",".join(value.format(i * j % 50) for j in range(40)) + f",{i % 2}\n" for i in range(100)]
+    path = tmp_path / "mine.csv"
+    path.write_text(",".join(f"c{j}" for j in range(40)) + ",y\n" + "".join(rows) * 1000)
+    arrow = pa.default_memory_pool()
+    before = arrow.max_memory()
+    tracemalloc.start()
+    pool = csv(file=str(path), label="y")
+    peak = tracemalloc.get_traced_memory()[1] + max(0, arrow.max_memory() - before)
+    tracemalloc.stop()
+    assert pool.x.shape == (100_000, 40)
+    assert peak < 2 * pool.x.nbytes + 3 * 2**23
 
 
 def test_another_separator(tmp_path):
@@ -321,9 +469,9 @@ BAD_TABLES = {
     "identifier": (
         pd.DataFrame({"id": [f"p{i}" for i in range(N)], "x": range(N), "kind": ["a", "b"] * (N // 2)}),
         {},
-        ["'id' has 400 different values", "max_categories: 100", "drop: ['id']"],
+        ["'id' has more than 'max_categories: 100' different", "identifier", "drop: ['id']"],
     ),
-    "few categories allowed": (TABLE, {"max_categories": 2}, ["'colour' has 3", "max_categories: 2"]),
+    "few categories allowed": (TABLE, {"max_categories": 2}, ["'colour' has more than 'max_categories: 2'"]),
 }
 
 
@@ -355,7 +503,8 @@ BAD_CSV = {
     "duplicate": (b"a,a,kind\n1,2,x\n3,4,y\n", {}, ["several columns 'a'"]),
     "row number": (b",a,kind\n0,1,x\n1,2,y\n", {}, ["column 1 has no name", "drop: ['Unnamed: 0']"]),
     "separator": (b"a;kind\n1;x\n2;y\n", {}, ["one column only, 'a;kind'", "separator"]),
-    "long separator": (b"a,kind\n", {"separator": ", "}, ["one character"]),
+    "long separator": (b"a,kind\n", {"separator": ", "}, ["separator", "one character"]),
+    "no decimal mark": (b"a,kind\n", {"decimal": ""}, ["decimal", "one character"]),
     "long row": (b"a,kind\n1,x\n1,2,y\n", {}, ["cannot be read as CSV", "line 3"]),
     "long rows": (b"a,kind\n1,2,x\n1,2,y\n", {}, ["cannot be read as CSV"]),
     "not text": (b"a,kind\n\xff\xfe,x\n1,y\n", {}, ["not UTF-8"]),
@@ -455,28 +604,59 @@ def test_an_image_folder(pets):
     assert pool.is_test is None
     assert (description.modality, description.n_samples, description.n_classes) == ("image", 3, 2)
     assert (description.shape, description.n_test, description.class_counts) == ((6, 4), 0, (1, 2))
+    assert description.class_names == pool.class_names
 
 
-@pytest.mark.parametrize(("folder", "more"), [("test", False), ("val", False), ("test", True)])
-def test_folders_can_be_splits(tmp_path, folder, more):
-    for i, name in enumerate(["train/a/0.png", "train/b/1.png", f"{folder}/a/2.png", f"{folder}/b/3.png"]):
+@pytest.mark.parametrize(
+    ("train", "test", "more"),
+    [
+        ("train", "test", ""),
+        ("train", "val", ""),
+        ("train", "test", "val"),
+        ("Train", "Test", ""),
+        ("TRAIN", "Testing", "validation"),
+        ("training", "testing", ""),
+        ("training", "eval", "dev"),
+        ("train", "valid", "validation"),
+    ],
+)
+def test_folders_can_be_splits(tmp_path, train, test, more):
+    for i, name in enumerate([f"{train}/a/0.png", f"{train}/b/1.png", f"{test}/a/2.png", f"{test}/b/3.png"]):
         paint(tmp_path / name, grey(i))
     if more:
-        paint(tmp_path / "val/a/4.png", grey(4))
-        paint(tmp_path / "val/b/5.png", grey(5))
+        paint(tmp_path / more / "a/4.png", grey(4))
+        paint(tmp_path / more / "b/5.png", grey(5))
     pool, description = image_folder(folder=str(tmp_path)), inspect_image_folder(folder=str(tmp_path))
-    assert pool.class_names == ("a", "b")
+    assert pool.class_names == description.class_names == ("a", "b")
     of_test = pool.x[pool.is_test]
     np.testing.assert_array_equal(of_test, [grey(2), grey(3)])
     assert pool.y[pool.is_test].tolist() == [0, 1]
     assert description.n_test == 2
     assert description.class_counts == ((2, 2) if more else (1, 1))
+    np.testing.assert_array_equal(pool.x[0], grey(0))
 
 
-def test_classes_may_be_called_train_and_test(tmp_path):
-    for i, name in enumerate(["train/0.png", "test/1.png"]):
-        paint(tmp_path / name, grey(i))
-    assert image_folder(folder=str(tmp_path)).class_names == ("test", "train")
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        (["train/0.png", "test/1.png"], "no folders of classes in 'test', 'train'"),
+        (["Train/a/0.png", "Train/b/0.png", "Test/1.png"], "no folders of classes in 'Test'"),
+        (["train/a/0.png", "train/b/0.png", "test/a/0.png", "test/b/0.png", "extra/a/0.png"], "there is 'extra'"),
+        (["dog/0.png", "cat/0.png", "dev/0.png"], "beside 'dev' there is 'cat', 'dog'"),
+        (["train/a/0.png", "train/b/0.png"], "there is 'train'"),
+        (["val/a/0.png", "val/b/0.png", "test/a/0.png", "test/b/0.png"], "there is 'test', 'val'"),
+        (["train/a/0.png", "training/a/0.png", "test/a/0.png"], "there is 'test', 'train', 'training'"),
+        (["train/a/0.png", "Test/a/0.png", "test/a/0.png"], "there is 'Test', 'test', 'train'"),
+    ],
+)
+def test_splits_never_become_classes(tmp_path, files, found):
+    for name in files:
+        paint(tmp_path / name, grey(0))
+    for function in (image_folder, inspect_image_folder):
+        with pytest.raises(UserError) as caught:
+            function(folder=str(tmp_path))
+        assert found in str(caught.value), str(caught.value)
+        assert "allowed are class folders alone" in str(caught.value)
 
 
 def test_one_colour_image_makes_all_colour(pets):
@@ -506,6 +686,33 @@ def test_kinds_of_pixels(tmp_path):
     x = image_folder(folder=str(tmp_path)).x
     assert x[0].tolist() == np.full((4, 4, 3), 200).tolist()
     assert np.abs(x[4:].astype(int) - red).max() <= 3
+
+
+@pytest.mark.parametrize("ending", ["png", "bmp", "gif"])
+def test_a_palette_of_greys_is_grey(tmp_path, ending):
+    """A palette of 4 greys; with a colour among them, all images are in colour."""
+    places = np.arange(24, dtype=np.uint8).reshape(6, 4) % 4
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        image = Image.fromarray(places, "P")
+        image.putpalette([v for level in (10, 200, 30, 255) for v in (level, level, level)])
+        image.save(tmp_path / folder / f"0.{ending}")
+    expected = np.array([10, 200, 30, 255], np.uint8)[places]
+    np.testing.assert_array_equal(image_folder(folder=str(tmp_path)).x, [expected] * 2, strict=True)
+    assert inspect_image_folder(folder=str(tmp_path)).shape == (6, 4)
+    image.putpalette([10, 10, 10, 200, 200, 200, 30, 30, 30, 255, 0, 255])
+    image.save(tmp_path / "b" / f"0.{ending}")
+    x = image_folder(folder=str(tmp_path)).x
+    assert inspect_image_folder(folder=str(tmp_path)).shape == (6, 4, 3)
+    assert x[1][places == 3].tolist() == [[255, 0, 255]] * 6
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sixteen_bits_are_divided_by_256(tmp_path, seed):
+    deep = np.random.default_rng(seed).integers(0, 2**16, (6, 4)).astype(np.uint16)
+    for name in ("a/0.png", "b/0.tif"):
+        paint(tmp_path / name, deep)
+    np.testing.assert_array_equal(image_folder(folder=str(tmp_path)).x, [deep // 256] * 2)
 
 
 @pytest.mark.parametrize(("h", "w"), [(12, 30), (30, 12), (12, 12), (7, 7), (3, 100)])

@@ -370,6 +370,60 @@ def test_a_diverged_model_is_recorded_and_can_be_retried(copy):
     assert all(before[k]["failure"] for k in retried)
 
 
+FAR_AWAY = '''
+"""A source that is there now and then."""
+from pathlib import Path
+
+import numpy as np
+
+from glitchmark.datasets import Description, Pool, dataset
+from glitchmark.errors import Unavailable
+
+@dataset(
+    "far_away", modality="table", source="test", licence="test", inspect=lambda **_: Description("table", 60, 2)
+)
+def far_away(*, cache: str = "cache") -> Pool:
+    """Sixty rows, if the cache has them."""
+    if not (Path(cache) / "there").exists():
+        raise Unavailable("nobody answers")
+    y = np.arange(60) % 2
+    return Pool(np.c_[y, -y].astype(np.float32), y, ("a", "b"))
+'''
+
+
+def test_what_is_unavailable_stops_nothing_else_and_is_tried_again(project):
+    (project.folder / "far_away.py").write_text(FAR_AWAY)
+    wanted = {
+        "datasets": ["wine", {"name": "far_away", "path": "./far_away.py"}],
+        "models": [{"name": "mlp", "epochs": 2}],
+        "glitches": [{"name": "uniform", "ratio": 0.1}],
+        "signals": ["si"],
+        "detectors": [],
+        "figures": FEW,
+        "seeds": [0],
+        "cache_dir": str(project.folder),
+    }
+    done = project.run(check=False, **wanted)
+    assert done.returncode == 1
+    assert "To try them again: run again" in done.stdout
+    metrics = pd.read_parquet(project.results / "metrics.parquet").set_index("dataset")
+    assert (metrics.loc["wine", "status"] == "ok").all()
+    assert (metrics.loc["far_away", "status"] == "failed: unavailable: nobody answers").all()
+    counts = pd.read_csv(project.results / "class_counts.csv").set_index("dataset")["status"]
+    assert set(counts["wine"]) == {"ok"}
+    assert counts["far_away"] == "failed: unavailable: nobody answers"
+
+    before = project.entries()
+    (project.folder / "there").touch()
+    project.run(**wanted)
+    metrics = pd.read_parquet(project.results / "metrics.parquet")
+    assert (metrics["status"] == "ok").all()
+    after = project.entries()
+    assert {key: after[key] for key in before if not before[key]["failure"]} == {
+        key: record for key, record in before.items() if not record["failure"]
+    }
+
+
 def test_a_lost_or_damaged_result_is_computed_again(copy):
     before = copy.entries()
     lost, damaged = [k for k, r in before.items() if r["stage"] == "influence"][:2]

@@ -199,7 +199,7 @@ def _check_numbers(file: str, name: str, column: Column, form: Form) -> None:
     if 2 * sum(LIKE_NUMBER.fullmatch(text.strip()) is not None for text in column.texts) > len(column.texts):
         row, text = column.odd
         raise UserError(
-            f"{file}: the column '{name}' seems to hold numbers, but '{text}' in data row {row} is none; say what means a "
+            f"{file}: the column '{name}' seems to hold numbers, but '{text}' in data row {row} is none; say what is a "
             f"missing value (missing: ['{text}']) or which mark stands before decimals (decimal: ','), drop the column "
             f"(drop: ['{name}']), or say that it holds categories (categories: ['{name}'])."
         )

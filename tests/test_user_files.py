@@ -469,9 +469,13 @@ BAD_TABLES = {
     "identifier": (
         pd.DataFrame({"id": [f"p{i}" for i in range(N)], "x": range(N), "kind": ["a", "b"] * (N // 2)}),
         {},
-        ["'id' has more than 'max_categories: 100' different", "identifier", "drop: ['id']"],
+        ["400 different values, more than 'max_categories: 100'", "identifier", "drop: ['id']"],
     ),
-    "few categories allowed": (TABLE, {"max_categories": 2}, ["'colour' has more than 'max_categories: 2'"]),
+    "few categories allowed": (
+        TABLE,
+        {"max_categories": 2},
+        ["'colour' has", "3 different values, more than 'max_categories: 2'"],
+    ),
 }
 
 
@@ -598,6 +602,7 @@ def pets(tmp_path) -> Path:
 def test_an_image_folder(pets):
     pool, description = image_folder(folder=str(pets)), inspect_image_folder(folder=str(pets))
     np.testing.assert_array_equal(pool.x, [grey(2), grey(1), grey(0)], strict=True)
+    assert pool.names.tolist() == ["cat/deep/c.bmp", "dog/a.PNG", "dog/b.png"]
     assert pool.x.dtype == np.uint8
     np.testing.assert_array_equal(pool.y, np.array([0, 1, 1]), strict=True)
     assert pool.class_names == ("cat", "dog")

@@ -189,7 +189,7 @@ def _add(file: str, name: str, column: Column, values: "pd.Series", form: Form) 
     column.add(values, form.decimal)
     if name != form.label and len(column.texts) > form.max_categories:
         _check_numbers(file, name, column, form)
-        check_texts(file, name, column.texts, form.max_categories)
+        check_texts(file, name, column.texts, form.max_categories, so_far=True)
 
 
 def _check_numbers(file: str, name: str, column: Column, form: Form) -> None:

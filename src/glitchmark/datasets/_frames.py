@@ -151,14 +151,18 @@ def check_present(where: str, names: Sequence[str], **wanted: Sequence[str]) -> 
                 )
 
 
-def check_texts(where: str, name: str, texts: Collection[str], max_categories: int) -> None:
-    """Raise UserError where the distinct values of a text column are dates, or too many for categories."""
+def check_texts(where: str, name: str, texts: Collection[str], max_categories: int, so_far: bool = False) -> None:
+    """Raise UserError where the distinct values of a text column are dates, or too many for categories.
+
+    so_far: there may be more of them.
+    """
     if texts and all(DATE.fullmatch(text) for text in texts):
         raise UserError(f"{where}: the column '{name}' holds dates; drop it (drop: ['{name}']).")
     if len(texts) > max_categories:
         raise UserError(
-            f"{where}: the text column '{name}' has more than 'max_categories: {max_categories}' different values; is "
-            f"it an identifier? Drop it (drop: ['{name}']) or raise that limit."
+            f"{where}: the text column '{name}' has {'at least ' if so_far else ''}{len(texts)} different values, more "
+            f"than 'max_categories: {max_categories}'; is it an identifier? Drop it (drop: ['{name}']) or raise that "
+            "limit."
         )
 
 

@@ -82,8 +82,8 @@ def image_folder(*, folder: str, size: int = 0, mode: str = "auto") -> Pool:
     16 bits a pixel the upper 8 are taken (divided by 256).
 
     size: resize the shorter side to so many pixels (bilinear, with antialiasing) and cut out the centre; 0: all images
-    must have the same size. mode: "L" (grey), "RGB", or "auto": grey if all images are,
-    be it by their palettes.
+    must have the same size. mode: "L" (grey), "RGB", or "auto": grey if all images
+    are, or have palettes of greys.
     """
     listing = _listing(folder)
     x = np.empty((len(listing.files), *_shape(listing.files, size, mode)), np.uint8)
@@ -91,7 +91,13 @@ def image_folder(*, folder: str, size: int = 0, mode: str = "auto") -> Pool:
         with _opened(file) as image:
             image.load()
             x[i] = _pixels(file, image, "L" if x.ndim == 3 else "RGB", size)
-    return Pool(x, listing.y, listing.class_names, is_test=listing.is_test if listing.is_test.any() else None)
+    return Pool(
+        x,
+        listing.y,
+        listing.class_names,
+        is_test=listing.is_test if listing.is_test.any() else None,
+        names=np.array([file.relative_to(folder).as_posix() for file in listing.files]),
+    )
 
 
 def _listing(folder: str) -> Listing:

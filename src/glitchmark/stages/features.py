@@ -12,7 +12,7 @@ def compute(spec, inputs, runtime):
     torch.set_num_threads(runtime["threads"])
     pool = inputs["pool"].arrays["x"]
     if "inject" in inputs:
-        images = {"changed": inputs["inject"].arrays["changed"]}
+        images = {"changed": np.array(inputs["inject"].arrays["changed"])}
     else:
         images = {part: pool[inputs["subset"].arrays[part]] for part in ("train", "val")}
     shape, size = image_shape(pool.shape[1:3], spec["input_size"]), spec["input_size"]

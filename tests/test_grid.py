@@ -13,6 +13,7 @@ from conftest import ROOT
 from glitchmark.chunks import Workflow
 from glitchmark.config import read, validated
 from glitchmark.errors import UserError
+from glitchmark.manifests import write_manifest
 
 SMOKE = str(ROOT / "config" / "smoke.yaml")
 PAPER = ROOT / "config" / "paper.yaml"
@@ -178,3 +179,43 @@ def test_features_are_shared_but_for_inputs_that_a_glitch_changes():
     by_glitch = {n.spec["parts"][0]["name"]: key for key, n in of_stage(run, "inject").items()}
     of_changed = [n for n in of_stage(run, "features").values() if "inject" in n.inputs]
     assert [n.inputs["inject"] for n in of_changed] == [by_glitch["corruption"]]
+
+
+# What a run forgets before it starts
+
+
+def made(run: Workflow, failed: dict[tuple[str, str], str]) -> None:
+    """A manifest of every chunk, and an entry of every key, as after a run; ``failed``: chunk -> reason."""
+    for chunk, content in run.chunks.items():
+        keys = [] if chunk[0] in ("samples", "evaluate", "figure") else content.order["identity"]
+        reasons = dict.fromkeys(keys, failed[chunk]) if chunk in failed else {}
+        if chunk == ("evaluate", "tables"):
+            reasons = {str(i): reason for i, reason in enumerate(failed.values())}  # it repeats them all
+        for key in keys:
+            run.store.put(key, {}, {}, failure=reasons.get(key))
+        write_manifest(run.manifest(*chunk), run.order(*chunk), keys, reasons)
+
+
+def there(run: Workflow) -> set:
+    return {chunk for chunk in run.chunks if Path(run.manifest(*chunk)).is_file()}
+
+
+def test_what_was_unavailable_runs_again_with_all_that_it_comes_from(tmp_path):
+    run = workflow(results_dir=str(tmp_path))
+    made(run, {("inject", "wine"): "unavailable: nobody answers", ("inject", "digits"): "it cannot be"})
+    run.forget_lost()
+    gone = {("pool", "wine"), ("subset", "wine"), ("inject", "wine"), ("samples", "samples"), ("evaluate", "tables")}
+    assert set(run.chunks) - there(run) == gone
+    assert run.store.keys() == set(run.plan.nodes)  # the jobs know what to compute
+
+
+def test_failures_that_another_run_mended_are_not_removed(tmp_path):
+    run = workflow(results_dir=str(tmp_path), retry_failed=True)
+    made(run, {("inject", "wine"): "it cannot be"})
+    mended, *others = [node["key"] for node in run.chunks["inject", "wine"].order["nodes"]]
+    run.store.remove(mended)
+    run.store.put(mended, {}, {})
+    run.forget_lost()
+    assert set(run.plan.nodes) - run.store.keys() == set(others)
+    assert ("inject", "wine") not in there(run)
+    assert ("pool", "wine") in there(run)

@@ -840,3 +840,46 @@ def test_inspecting_files_imports_no_torch(pets, tmp_path):
         "sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], env=dict(os.environ), check=False).returncode == 0
+
+
+# What a second reader found
+
+
+@pytest.mark.parametrize("labels", [["1.0", "0.0", "1.0", "0.0"], ["1.000", "2.000", "1.000", "2.000"]])
+def test_labels_with_points_where_the_decimal_is_a_comma(tmp_path, labels):
+    path = tmp_path / "a.csv"
+    path.write_text("x;y\n" + "".join(f"{i},5;{label}\n" for i, label in enumerate(labels)))
+    pool = csv(file=str(path), label="y", separator=";", decimal=",")
+    assert len(pool.class_names) == 2
+    np.testing.assert_array_equal(pool.x[:, 0], [0.5, 1.5, 2.5, 3.5])
+
+
+@pytest.mark.parametrize(("key", "value"), [("separator", "\n"), ("decimal", "\r"), ("decimal", ",")])
+def test_separators_that_cannot_be(tmp_path, key, value):
+    (tmp_path / "a.csv").write_text("x,y\n1,a\n2,b\n")
+    with pytest.raises(UserError, match=f"'{key}: "):
+        csv(file=str(tmp_path / "a.csv"), label="y", **{key: value})
+
+
+def _photos(folder, n=3):
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+        for i in range(n):
+            Image.new("L", (8, 8), 40 * i).save(folder / name / f"{i}.png")
+
+
+@pytest.mark.parametrize("damage", ["crossed links", "broken link", "no text"])
+def test_folders_that_cannot_be_walked(tmp_path, damage):
+    _photos(tmp_path)
+    if damage == "crossed links":
+        (tmp_path / "a" / "x").symlink_to(tmp_path / "b")
+        (tmp_path / "b" / "y").symlink_to(tmp_path / "a")
+        message = "symbolic link"
+    elif damage == "broken link":
+        (tmp_path / "a" / "x.png").symlink_to(tmp_path / "a" / "gone.png")
+        message = r"x\.png"
+    else:
+        os.rename(os.fsencode(tmp_path / "a" / "0.png"), os.fsencode(tmp_path / "a") + b"/caf\xe9.png")
+        message = "is no UTF-8 text; rename it"
+    with pytest.raises(UserError, match=message):
+        inspect_image_folder(folder=str(tmp_path))

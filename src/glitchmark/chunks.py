@@ -81,29 +81,39 @@ class Workflow:
         write_text(self.folder / "plan" / "keys.json", json.dumps(keys, indent=0) + "\n")
 
     def forget_lost(self) -> None:
-        """Remove the manifests that name results which the store has lost, and the recorded failures of what was
-        unavailable, with ``retry_failed`` all of them. Snakemake then runs these chunks and the tables, and they
-        compute what is missing."""
-        there, stale = self.store.keys(), False
+        """Remove the manifests that name results which the store has lost, and with ``retry_failed`` the recorded
+        failures. Snakemake then runs these chunks and the tables, and they compute what is missing.
+
+        Where something was unavailable, the chunk and all that it comes from run again: their jobs try that once more
+        (see job.py) and find the rest in the store.
+        """
+        there, waiting = self.store.keys(), set()
         for chunk in self.chunks:
-            path = Path(self.manifest(*chunk))
-            manifest = read_manifest(path)
+            manifest = read_manifest(Path(self.manifest(*chunk)))
             if manifest is None:
                 continue
-            retried = {
-                key
-                for key, reason in manifest["failed"].items()
-                if self.config["retry_failed"] or reason.startswith(Unavailable.MARK)
-            }
-            for key in sorted(retried & there):
-                self.store.remove(key)
-                there.remove(key)
-            if retried or not there.issuperset(manifest["keys"]):
-                path.unlink()
-                stale = True
-        if stale:
-            for chunk in (("samples", "samples"), ("evaluate", "tables")):
+            failed = manifest["failed"]
+            if self.config["retry_failed"]:
+                for key in sorted(set(failed) & there):
+                    if self.store.open(key).failure is not None:  # another run may have mended it
+                        self.store.remove(key)
+                        there.remove(key)
+            # the tables' manifest repeats the failures of all
+            if chunk[0] != "evaluate" and any(reason.startswith(Unavailable.MARK) for reason in failed.values()):
+                waiting |= self._with_upstream(chunk)
+            if (failed and self.config["retry_failed"]) or not there.issuperset(manifest["keys"]):
+                waiting.add(chunk)
+        if waiting:
+            for chunk in (*waiting, ("samples", "samples"), ("evaluate", "tables")):
                 Path(self.manifest(*chunk)).unlink(missing_ok=True)
+
+    def _with_upstream(self, chunk: tuple[str, str]) -> set[tuple[str, str]]:
+        """A chunk and all chunks that it comes from."""
+        found, open_ones = set(), [chunk]
+        while open_ones:
+            found.add(one := open_ones.pop())
+            open_ones += set(self.chunks[one].upstream) - found
+        return found
 
     def missing(self) -> int:
         """How many of the run's results the store lacks."""

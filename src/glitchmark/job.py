@@ -29,18 +29,26 @@ def main(order_path: str, manifest_path: str) -> int:
 
     store = Store(order["store"])
     with mending(store):
-        missing = [node for node in order["nodes"] if node["key"] not in store]
+        missing = [node for node in order["nodes"] if not _is_there(store, node["key"])]
         try:
             compute = _load(order, missing) if missing else None
         except UserError as error:
             print(f"glitchmark: {order['stage']} {order['chunk']}: {error}", file=sys.stderr)
             return 2
         for node in missing:
+            store.remove(node["key"])
             _put(store, order, node, compute)
         failures = {node["key"]: store.open(node["key"]).failure for node in order["nodes"]}
     failed = {key: reason for key, reason in failures.items() if reason is not None}
     write_manifest(manifest_path, order_path, list(failures), failed)
     return 0
+
+
+def _is_there(store: "Store", key: str) -> bool:
+    """Whether a result needs no computing: what was unavailable is tried again."""
+    from glitchmark.errors import Unavailable
+
+    return key in store and not (store.open(key).failure or "").startswith(Unavailable.MARK)
 
 
 def _load(order: Order, nodes: list[dict]) -> Any:

@@ -78,6 +78,8 @@ def dataset(
 
     A source that is downloaded has the parameter ``cache``, the folder that keeps it (the config's ``cache_dir``).
     """
+    if files and inspect is None:
+        raise ValueError(f"data set '{name}' reads files, so it needs 'inspect', whose digest says what they hold")
     known = Description(modality, n_samples, n_classes, n_test, shape, human_noise=human_noise)
     return plugin(
         "dataset",

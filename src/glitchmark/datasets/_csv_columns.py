@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -125,7 +126,7 @@ def read(file: str, form: Form, like: Table | None = None) -> Table:
         raise UserError(f"{file}: the file is empty.") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: the file is not UTF-8 text ({error.reason} at byte {error.start}).") from error
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+    except (pd.errors.ParserError, pd.errors.ParserWarning, BadZipFile) as error:
         reason = " ".join(str(error).split()).removesuffix(".")
         raise UserError(
             f"{file}: the file cannot be read as CSV with the separator '{form.separator}': {reason}."

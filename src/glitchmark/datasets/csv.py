@@ -51,8 +51,10 @@ def csv(
     If all labels are whole numbers in their usual form, 1 and 1.0 are one class; or else labels are text, 01 and 1 two.
     """
     for key, value in {"separator": separator, "decimal": decimal}.items():
-        if len(value) != 1:
-            raise UserError(f"'{key}: {value!r}' must be one character.")
+        if len(value) != 1 or value in "\r\n":
+            raise UserError(f"'{key}: {value!r}' must be one character, and no end of line.")
+    if separator == decimal:
+        raise UserError(f"'decimal: {decimal!r}' must be another character than 'separator'.")
     # a config reads 2024 as a number
     drop, missing, categories = (tuple(map(str, names)) for names in (drop, missing, categories))
     form = Form(str(label), drop, max_categories, separator, decimal, missing, categories)
@@ -66,8 +68,9 @@ def csv(
 
 def _labels(texts: list[str], decimal: str) -> dict[str, Any]:
     """What each text of a label column stands for: a whole number as usual, any other number, or itself."""
-    if all(WHOLE.fullmatch(text.replace(decimal, ".")) for text in texts):
-        return {text: str(int(text.split(decimal)[0])) for text in texts}
+    plain = [text if decimal == "." or "." in text else text.replace(decimal, ".") for text in texts]
+    if all(WHOLE.fullmatch(text) for text in plain):
+        return {text: str(int(number.split(".")[0])) for text, number in zip(texts, plain, strict=True)}
     values = as_numbers(texts, decimal)
     if not np.isnan(values).any() and (np.isinf(values) | (values != np.floor(values))).any():
         return dict(zip(texts, values.tolist(), strict=True))  # refused by to_labels, which says where

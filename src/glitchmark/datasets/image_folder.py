@@ -44,7 +44,10 @@ def inspect_image_folder(*, folder: str, size: int = 0, mode: str = "auto") -> D
     listing = _listing(folder)
     digest = blake2b()
     for file in listing.files:
-        content = file.read_bytes()
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise UserError(f"{file}: the image cannot be read: {error.strerror or error}.") from error
         digest.update(f"{file.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
     shape = _shape(listing.files, size, mode)
@@ -162,18 +165,31 @@ def _folders(path: Path) -> list[Path]:
 
 def _images(folder: Path, root: Path) -> list[Path]:
     """The images in a class's folder, sorted by name."""
-    found, inside = [], root.resolve()
+    found, inside, walked = [], root.resolve(), set()
     for path, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        if Path(path).resolve() in walked:
+            raise UserError(f"{path}: symbolic links lead to this folder a second time; copy the files instead.")
+        walked.add(Path(path).resolve())
         images = [n for n in names if not n.startswith(".") and n.lower().endswith(ENDINGS)]
         links = [entry for name in (*folders, *images) if (entry := Path(path, name)).is_symlink()]
         for entry in (Path(path), *links):
             if not _stays(entry, inside):
                 raise UserError(f"{entry}: a symbolic link leads out of {root} or into itself; copy the files instead.")
+        strange = [name for name in images if not _is_text(name)]
+        if strange:
+            raise UserError(f"{path}: the file name {strange[0]!r} is no UTF-8 text; rename it.")
         found += [Path(path, name) for name in images]
     if not found:
         raise UserError(f"{folder}: there is no image of this class (files that end in {', '.join(ENDINGS)}).")
     return sorted(found)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:  # how Python hands on bytes that are no text
+        return False
 
 
 def _stays(path: Path, inside: Path) -> bool:

@@ -132,8 +132,8 @@ class Tables:
     def _truth_of(self, m: dict[str, Any]) -> Truth | None:
         """The truth of a measurement's cell, None if it could not be made; the last one is kept."""
         if self._truth[0] != m["inject"]:
-            inject = self.store.open(m["inject"])
-            truth = None if inject.failure is not None else Truth(inject, self.store.get(m["pool"]))
+            inject, pool = self.store.open(m["inject"]), self.store.open(m["pool"])
+            truth = None if (inject.failure or pool.failure) is not None else Truth(inject, pool)
             self._truth = (m["inject"], truth)
         return self._truth[1]
 

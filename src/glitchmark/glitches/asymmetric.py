@@ -36,7 +36,7 @@ def _shares(flows: np.ndarray, total: int) -> np.ndarray:
 def _off_diagonal(matrix: tuple, n_classes: int) -> np.ndarray:
     try:
         weights = np.array(matrix, float)
-    except ValueError:
+    except (ValueError, TypeError):
         weights = np.empty(0)
     if weights.shape != (n_classes, n_classes) or not np.isfinite(weights).all() or (weights < 0).any():
         raise CellError(f"matrix: it must hold {n_classes} rows of {n_classes} numbers of at least 0, one a class")

@@ -36,23 +36,28 @@ def main(order_path: str, manifest_path: str) -> None:
     replace_manifests(manifest_path, order_path, {})
 
 
+def _failure(cell: dict[str, Any], store: Store) -> str | None:
+    """Why a cell cannot be shown, if so."""
+    reasons = (store.open(cell[name]).failure for name in ("pool", "subset", "inject"))
+    return next((reason for reason in reasons if reason is not None), None)
+
+
 def _frame(cell: dict[str, Any], store: Store) -> pd.DataFrame:
     """The class counts of one cell; one row that says why where its glitch could not be made."""
-    labels = {name: cell[name] for name in CELL}
-    inject = store.open(cell["inject"])
-    if inject.failure is not None:
-        return pd.DataFrame([labels | {"class": "", "status": f"failed: {inject.failure}"}])
-    counts = class_counts(store.open(cell["pool"]), store.open(cell["subset"]), inject)
+    labels, failure = {name: cell[name] for name in CELL}, _failure(cell, store)
+    if failure is not None:
+        return pd.DataFrame([labels | {"class": "", "status": f"failed: {failure}"}])
+    counts = class_counts(*(store.open(cell[name]) for name in ("pool", "subset", "inject")))
     return counts.assign(**labels, status="ok")
 
 
 def _sheet(cell: dict[str, Any], store: Store) -> Figure:
     ratio = f" {cell['ratio']:g}" if cell["ratio"] else ""
     title = f"{cell['dataset']}, {cell['glitch']}{ratio}, seed {cell['seed']}; below each image its given label"
-    inject = store.open(cell["inject"])
-    if inject.failure is not None:
-        return failed_sheet(title, inject.failure)
-    return contact_sheet(store.open(cell["pool"]), inject, title)
+    failure = _failure(cell, store)
+    if failure is not None:
+        return failed_sheet(title, failure)
+    return contact_sheet(store.open(cell["pool"]), store.open(cell["inject"]), title)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from typing import Any
 
 from glitchmark import registry
-from glitchmark.datasets import Description, Pool
+from glitchmark.datasets import Description
 from glitchmark.datasets._checks import check_pool
 from glitchmark.errors import Unavailable, UserError
 from glitchmark.registry import Plugin
@@ -14,21 +14,20 @@ def compute(spec, inputs, runtime):
     datasets.Pool."""
     source = registry.load("dataset", spec["loader"]["name"])
     given = spec["loader"]["params"] | runtime["paths"]
-    known, pool = _loaded(source, given)
+    known = _inspected(source, given)
     if known.digest != spec["digest"]:
         raise Unavailable(f"the file of data set '{spec['dataset']}' was changed since this run was planned; run again")
+    pool = source.function(**given)
     check_pool(pool, known, spec["dataset"])
     arrays = {name: getattr(pool, name) for name in ("x", "y", "is_test", "annotated", "names")}
     info = {"class_names": list(pool.class_names), "categories": list(pool.categories)}
     return {name: values for name, values in arrays.items() if values is not None}, info
 
 
-def _loaded(source: Plugin, given: dict[str, Any]) -> tuple[Description, Pool]:
-    """What is known of a source, and its samples. Files of the user's were there when the run was planned: if they
-    cannot be read now, that may pass."""
+def _inspected(source: Plugin, given: dict[str, Any]) -> Description:
+    """What is known of a source. Files of the user's passed this when the run was planned: if they do not now, that
+    may pass as well."""
     try:
-        return source.info["inspect"](**given), source.function(**given)
-    except UserError as error:
-        if source.info["files"]:
-            raise Unavailable(str(error)) from error
-        raise
+        return source.info["inspect"](**given)
+    except (UserError, OSError) as error:
+        raise Unavailable(str(error)) from error

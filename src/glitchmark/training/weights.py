@@ -43,9 +43,13 @@ def load_weights(parts: Parts, source: str | Path, digest: str = "") -> None:
 def _check_unchanged(file: Path, digest: str) -> None:
     if not digest:
         return
-    with open(file, "rb") as opened:
-        if file_digest(opened, "blake2b").hexdigest() != digest:
-            raise Unavailable(f"the weights file '{file}' was changed since this run was planned; run again.")
+    try:
+        with open(file, "rb") as opened:
+            found = file_digest(opened, "blake2b").hexdigest()
+    except OSError as error:
+        raise Unavailable(f"the weights file '{file}' cannot be read: {error.strerror or error}.") from error
+    if found != digest:
+        raise Unavailable(f"the weights file '{file}' was changed since this run was planned; run again.")
 
 
 def _read(file: Path) -> dict[str, torch.Tensor]:

@@ -842,7 +842,7 @@ def test_inspecting_files_imports_no_torch(pets, tmp_path):
     assert subprocess.run([sys.executable, "-c", code], env=dict(os.environ), check=False).returncode == 0
 
 
-# What a second reader found
+# Odd spellings, and folders that cannot be walked
 
 
 @pytest.mark.parametrize("labels", [["1.0", "0.0", "1.0", "0.0"], ["1.000", "2.000", "1.000", "2.000"]])

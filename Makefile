@@ -24,6 +24,7 @@ format: .venv/ready
 bench: .venv/ready
 	$(BIN)/python benchmarks/cell.py
 	$(BIN)/python benchmarks/influence.py
+	$(BIN)/python benchmarks/pool.py
 
 clean:
 	rm -rf .venv

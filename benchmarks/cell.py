@@ -114,7 +114,7 @@ def through_network(order: str) -> None:
     torch.set_num_threads(order["threads"])
     inputs = {name: store.get(key) for name, key in node["inputs"].items()}
     pool, settings = inputs["pool"].arrays, node["spec"]["settings"]
-    x = image_tensor(training_inputs(node["spec"], inputs))
+    x = image_tensor(training_inputs(inputs))
     x_val = image_tensor(pool["x"][inputs["subset"].arrays["val"]])
     y = torch.from_numpy(np.array(inputs["inject"].arrays["observed_label"]))
     parts = build(node["spec"]["model"], (3, 28, 28), 10, 0, (), node["paths"]["weights"])

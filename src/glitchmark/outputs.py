@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,18 +12,23 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Write a table, without its index."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside ``path``; what is written under it takes that file's place at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".new-{path.name}")
-    frame.to_csv(temporary, index=False)
+    yield temporary
     temporary.replace(path)
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Write a table, without its index."""
+    with replacing(path) as temporary:
+        frame.to_csv(temporary, index=False)
 
 
 def save_figure(path: Path, figure: Figure) -> None:
     """Save a figure as PDF or PNG, by the path's suffix, with no time stamp in it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".new-{path.name}")
     metadata = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": None}
-    figure.savefig(temporary, format=path.suffix[1:], dpi=200, metadata=metadata)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:], dpi=200, metadata=metadata)

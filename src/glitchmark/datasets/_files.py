@@ -2,6 +2,9 @@
 
 from hashlib import blake2b, file_digest
 
+import numpy as np
+
+from glitchmark.datasets import Description
 from glitchmark.errors import UserError
 
 
@@ -28,3 +31,22 @@ def content_digest(*files: str) -> str:
             with open(file, "rb") as handle:
                 digest.update(file_digest(handle, "blake2b").digest())
     return digest.hexdigest()
+
+
+def described(
+    y: np.ndarray, class_names: tuple[str, ...], is_test: np.ndarray, shape: tuple[int, ...], digest: str
+) -> Description:
+    """What the plan needs to know of files that were looked through.
+
+    y: int (N,). is_test: bool (N,). shape: of one sample, (d,) of a table. digest: see :func:`content_digest`.
+    """
+    return Description(
+        modality="table" if len(shape) == 1 else "image",
+        n_samples=len(y),
+        n_classes=len(class_names),
+        n_test=int(is_test.sum()),
+        shape=shape,
+        digest=digest,
+        class_names=class_names,
+        class_counts=tuple(np.bincount(y[~is_test], minlength=len(class_names)).tolist()),
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glitchmark.datasets import Description, Pool
-from glitchmark.datasets._files import cannot_open
+from glitchmark.datasets._files import cannot_open, described
 from glitchmark.errors import UserError
 from glitchmark.registry import suggestion
 
@@ -102,16 +102,7 @@ def to_pool(
 def describe(pool: Pool, digest: str = "") -> Description:
     """What a pool is, in the words that the plan needs."""
     test = np.zeros(len(pool.y), bool) if pool.is_test is None else pool.is_test
-    return Description(
-        modality="table",
-        n_samples=len(pool.y),
-        n_classes=len(pool.class_names),
-        n_test=int(test.sum()),
-        shape=pool.x.shape[1:],
-        digest=digest,
-        class_names=pool.class_names,
-        class_counts=tuple(np.bincount(pool.y[~test], minlength=len(pool.class_names)).tolist()),
-    )
+    return described(pool.y, pool.class_names, test, pool.x.shape[1:], digest)
 
 
 def feature_names(frames: list[Frame], label: str, drop: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glitchmark.datasets import Description, Pool, dataset
-from glitchmark.datasets._files import not_there
+from glitchmark.datasets._files import described, not_there
 from glitchmark.datasets._square import square
 from glitchmark.errors import UserError
 
@@ -51,16 +51,7 @@ def inspect_image_folder(*, folder: str, size: int = 0, mode: str = "auto") -> D
         digest.update(f"{file.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
     shape = _shape(listing.files, size, mode)
-    return Description(
-        modality="image",
-        n_samples=len(listing.files),
-        n_classes=len(listing.class_names),
-        n_test=int(listing.is_test.sum()),
-        shape=shape,
-        digest=digest.hexdigest(),
-        class_names=listing.class_names,
-        class_counts=tuple(np.bincount(listing.y[~listing.is_test], minlength=len(listing.class_names)).tolist()),
-    )
+    return described(listing.y, listing.class_names, listing.is_test, shape, digest.hexdigest())
 
 
 @dataset(

@@ -9,7 +9,7 @@ from typing import IO
 import numpy as np
 
 from glitchmark.datasets import Description, Pool, dataset
-from glitchmark.datasets._files import content_digest, not_there
+from glitchmark.datasets._files import content_digest, described, not_there
 from glitchmark.errors import UserError
 
 BLOCK = 1 << 24  # bytes that are decompressed at once
@@ -27,16 +27,7 @@ def inspect_npz(*, file: str, split: str = "", test_split: str = "") -> Descript
         y, class_names, keep, is_test = _labels(file, archive, split, test_split, shape, dtype)
         if len(shape) == 2:
             _rows(file, archive, keep)
-    return Description(
-        modality="table" if len(shape) == 2 else "image",
-        n_samples=len(y),
-        n_classes=len(class_names),
-        n_test=int(is_test.sum()),
-        shape=shape[1:],
-        digest=content_digest(file),
-        class_names=class_names,
-        class_counts=tuple(np.bincount(y[~is_test], minlength=len(class_names)).tolist()),
-    )
+    return described(y, class_names, is_test, shape[1:], content_digest(file))
 
 
 @dataset(

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from glitchmark.evaluation.tables import Tables, ranked_lists
 from glitchmark.manifests import replace_manifests
-from glitchmark.outputs import write_csv
+from glitchmark.outputs import replacing, write_csv
 from glitchmark.store import mending, write_text
 
 
@@ -46,15 +46,10 @@ def _write_parquet(path: Path, frames: Iterable[pd.DataFrame]) -> None:
     """Write frames, one after another, as one Parquet file; an empty one if there are none."""
     remaining = iter(frames)
     first = pa.Table.from_pandas(next(remaining, pd.DataFrame()), preserve_index=False)
-    with pq.ParquetWriter(_temporary(path), first.schema, compression="zstd") as writer:
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, first.schema, compression="zstd") as writer:
         writer.write_table(first)
         for frame in remaining:
             writer.write_table(pa.Table.from_pandas(frame, schema=first.schema, preserve_index=False))
-    _temporary(path).replace(path)
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".new-{path.name}")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class Truth:
         self.class_names = np.array(pool.info["class_names"])
         self.names = np.full(len(self.ids), "")
         if "names" in pool.arrays:
-            own = np.arange(len(self.ids)) < len(self.ids) - np.count_nonzero(self.true < 0)  # added samples come last
+            own = self.true >= 0  # added samples come from elsewhere
             self.names = np.where(own, pool.arrays["names"][np.where(own, arrays["row"], 0)], "")
 
 

@@ -71,6 +71,7 @@ def pretrain(order: dict[str, Any]) -> None:
     half = {name: t.half().contiguous() if t.is_floating_point() else t for name, t in state.items()}
     with replacing(Path(order["weights"])) as file:
         save_file(half, file)
+        file.chmod(0o644)  # the library's 0600 would shut out others
     facts = {
         "accuracy": accuracy,
         "parameters": sum(p.numel() for p in network.parameters()),

@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from glitchmark.errors import Unavailable
+from glitchmark.keys import canonical, fingerprint
 from glitchmark.manifests import read_manifest
-from glitchmark.plan import Node, Plan, canonical, code, fingerprint
+from glitchmark.plan import Node, Plan, code
 from glitchmark.registry import Plugin
 from glitchmark.resolve import resolve
 from glitchmark.store import Store, write_text
 
 # stages whose cells are heavy enough to be spread over several jobs
-SPREAD = ("features", "train", "crossval", "influence", "dynamics", "matrix", "agreement")
+SPREAD = ("train", "crossval", "influence", "dynamics", "matrix", "agreement")
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,18 @@ class Workflow:
         self.folder = Path(config["results_dir"]) / config["run"]
         self.figures = Path(config["figures_dir"]) / config["run"]
         self.store = Store(Path(config["results_dir"]) / "store")
+        self.features = Path(config["results_dir"]) / "features"
         self.plan = Plan(self.grid)
         chunks = self._cell_chunks()
         tables = self._table_chunk(chunks)
         chunks += [self._samples_chunk(chunks), tables, *self._figure_chunks(tables)]
         self.chunks = {(chunk.stage, chunk.name): chunk for chunk in chunks}
+
+    @property
+    def gpu(self) -> int:
+        """How many GPUs a job that computes with a network asks Snakemake for; torch is not imported to find out."""
+        device = self.config["device"]
+        return int(device == "cuda" or (device == "auto" and Path("/dev/nvidia0").exists()))
 
     def manifest(self, stage: str, name: str) -> str:
         """Path of a chunk's manifest."""
@@ -155,6 +163,7 @@ class Workflow:
                 "chunk": name,
                 "identity": [node.key for node in nodes],
                 "store": str(self.store.folder),
+                "features": str(self.features),
                 "threads": self.config["threads"],
                 "plugins": _files(plugin for node in nodes for plugin in node.plugins),
                 "nodes": [_node_order(node) for node in nodes],

@@ -13,6 +13,7 @@ from glitchmark import registry
 from glitchmark.chunks import Workflow
 from glitchmark.config import SCHEMA, read, validated
 from glitchmark.errors import UserError
+from glitchmark.feature_store import clean
 from glitchmark.lock import hold
 from glitchmark.store import Store, mending
 
@@ -170,14 +171,17 @@ def _clean(arguments: argparse.Namespace, _: list[str]) -> int:
     used: Counter[str] = Counter()
     for path in results.glob("*/plan/keys.json"):
         used.update(json.loads(path.read_text()))
-    unused = sorted(store.keys() - set(used))
+    there = store.keys()
+    unused = sorted(there - set(used))
     if not arguments.dry_run:
         store.sweep()
         for key in unused:
             store.remove(key)
+    segments = clean(results / "features", map(store.open, sorted(there & set(used))), arguments.dry_run)
     lock.close()
     print(
-        f"{'would remove' if arguments.dry_run else 'removed'} {len(unused)} results; {len(used)} are in use by runs."
+        f"{'would remove' if arguments.dry_run else 'removed'} {len(unused)} results and {segments} segments of "
+        f"features; {len(used)} results are in use by runs."
     )
     return 0
 

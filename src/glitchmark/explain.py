@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from glitchmark.chunks import Workflow
 from glitchmark.errors import CellError, UserError
+from glitchmark.feature_store import factor_arrays
 from glitchmark.grid import Method
 from glitchmark.influence.engine import Build, blocks
 from glitchmark.influence.factors import Factors
@@ -100,7 +101,8 @@ def report(run: Workflow, samples: list[str], k: int, estimator: str | None, fil
     train = run.store.get(cell.key)
     training, validation = _described(run, cell, train)
     rows, columns = _positions(samples, training), _positions(samples, validation)
-    factors, build = Factors.from_arrays(train.arrays), partial(method.plugin.function, **method.params)
+    factors = Factors.from_arrays(factor_arrays(train, run.features))
+    build = partial(method.plugin.function, **method.params)
     try:
         with threadpool_limits(1):  # as in the influence pass
             of_training = explain_training(build, factors, rows, k)

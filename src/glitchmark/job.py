@@ -77,7 +77,9 @@ def _put(store: "Store", order: Order, node: dict, compute: Any) -> None:
     arrays, info, failure, trace = {}, {}, None, ""
     try:
         inputs = {name: store.get(key) for name, key in node["inputs"].items()}
-        arrays, info = compute(node["spec"], inputs, {"threads": order["threads"], "paths": node["paths"]})
+        runtime = {name: order[name] for name in ("threads", "features")}
+        runtime |= {name: node[name] for name in ("paths", "code", "libraries")}
+        arrays, info = compute(node["spec"], inputs, runtime)
     except DamagedEntry:
         raise  # not this cell's fault: see store.mending
     except Unavailable as error:

@@ -4,17 +4,16 @@ Keys form a Merkle tree: a node's key covers its spec, the sources and library v
 and the keys of its inputs. All of it is known before anything runs.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from glitchmark import sources
 from glitchmark.grid import Dataset, Estimator, Glitch, Grid, Method, Model
+from glitchmark.keys import canonical, fingerprint
 from glitchmark.registry import Plugin
 
 Cell = tuple[Dataset, Model, Glitch, int]
@@ -54,16 +53,6 @@ class Measurement:
     rows: list[tuple[float, int]]
     inject: str
     pool: str
-
-
-def canonical(value: Any) -> str:
-    """JSON that is the same for equal values, whatever their order."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def fingerprint(text: str) -> str:
-    """32 hexadecimal digits."""
-    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 @cache
@@ -223,7 +212,8 @@ class Plan:
         """A training: of the cell itself (stage "train"), or of its cross-validation ("crossval")."""
         own = "checkpoints" if stage == "train" else "folds"
         settings = self.grid.settings(dataset, model)
-        spec = self._model(dataset, model) | {"seed": seed, "settings": settings, own: self.config[own]}
+        spec = {"dataset": dataset.id, "device": self.config["device"], **self._model(model)}
+        spec |= {"seed": seed, "settings": settings, own: self.config[own]}
         inputs = {
             "pool": self._pool(dataset),
             "subset": self._subset(dataset, seed),
@@ -231,13 +221,14 @@ class Plan:
         }
         if model.trained != "all":
             inputs |= self._features(dataset, model, glitch, seed)
+            spec["trunk"] = self._trunk(model)
         paths = {"weights": model.weights} if model.weights else {}
         group = f"{dataset.id}-{model.id}"
         return self._node(stage, group, spec, inputs, [model.plugin], paths)
 
     def _features(self, dataset: Dataset, model: Model, glitch: Glitch, seed: int) -> dict[str, str]:
         """What the frozen part computes from the subset's samples, and from those that a glitch made or changed."""
-        spec = self._model(dataset, model)
+        spec = {"dataset": dataset.id, "trunk": self._trunk(model)}
         paths, group = {"weights": model.weights}, f"{dataset.id}-{model.id}"
         pool, subset = self._pool(dataset), self._subset(dataset, seed)
         own = {"pool": pool, "subset": subset}
@@ -247,9 +238,12 @@ class Plan:
             nodes["changed_features"] = self._node("features", group, spec, made, [model.plugin], paths)
         return nodes
 
-    def _model(self, dataset: Dataset, model: Model) -> dict[str, Any]:
+    def _trunk(self, model: Model) -> dict[str, Any]:
+        """What the features of a sample depend on, besides the sample."""
+        return self._model(model) | {"precision": self.config["feature_precision"], "device": self.config["device"]}
+
+    def _model(self, model: Model) -> dict[str, Any]:
         return {
-            "dataset": dataset.id,
             "model": {"name": model.plugin.name, "params": model.params},
             "trained": model.trained,
             "weights": model.weights_digest,

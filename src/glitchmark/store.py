@@ -62,10 +62,10 @@ class Arrays(Mapping):
 
 
 class Entry:
-    """A stored result: ``arrays`` (name -> array) and ``info`` (JSON values)."""
+    """A stored result: ``arrays`` (name -> array) and ``info`` (JSON values). path: of its record."""
 
     def __init__(self, folder: Path, record: dict[str, Any], checked: set[Path]):
-        self.key = folder.name
+        self.key, self.path = folder.name, folder / "entry.json"
         self.record = record
         self.info: dict[str, Any] = record["info"]
         self.failure: str | None = record["failure"]

@@ -7,6 +7,7 @@ rule features:
     threads: run.config["threads"]
     resources:
         mem_mb=4000,
+        gpu=run.gpu,
     params:
         order=f"{run.folder}/plan/features/{{chunk}}-{{digest}}.json",
     message:

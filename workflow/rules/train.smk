@@ -7,6 +7,7 @@ rule train:
     threads: run.config["threads"]
     resources:
         mem_mb=4000,
+        gpu=run.gpu,
     params:
         order=f"{run.folder}/plan/train/{{chunk}}-{{digest}}.json",
     message:
@@ -23,6 +24,7 @@ rule crossval:
     threads: run.config["threads"]
     resources:
         mem_mb=4000,
+        gpu=run.gpu,
     params:
         order=f"{run.folder}/plan/crossval/{{chunk}}-{{digest}}.json",
     message:

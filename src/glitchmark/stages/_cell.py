@@ -1,21 +1,26 @@
 """A cell's network and data, ready to be trained: what training and cross-validation share."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from glitchmark.datasets._tables import encode
-from glitchmark.models import Parts
-from glitchmark.stages._samples import training_features, training_inputs
-from glitchmark.training.classifier import build
+from glitchmark.feature_store import opened, read
+from glitchmark.stages._samples import training_ids, training_inputs
+from glitchmark.training.devices import pick
 from glitchmark.training.inputs import channels_last, image_shape, image_tensor
+from glitchmark.training.network import build, new_head
 from glitchmark.training.sgd import Settings
+from glitchmark.training.trunk import Trunk
 
 
 @dataclass(frozen=True)
 class Cell:
-    """x_train, x_val: inputs of the trained part. y_train, y_val: observed labels, int64."""
+    """x_train, x_val: inputs of the trained part. y_train, y_val: observed labels, int64. shape: of a network's input.
+    feature_ids: of the training and the validation samples, where only the head is trained; else None."""
 
     spec: dict
     weights: str | None
@@ -26,35 +31,48 @@ class Cell:
     y_train: torch.Tensor
     y_val: torch.Tensor
     settings: Settings
+    feature_ids: tuple[np.ndarray, np.ndarray] | None
 
-    def network(self) -> Parts:
-        """A fresh network with this cell's initial weights."""
-        cell, digest = (self.spec["dataset"], self.spec["model"]["name"]), self.spec["weights"]
-        return build(self.spec["model"], self.shape, self.n_classes, self.spec["seed"], cell, self.weights, digest)
+    def trainable(self) -> tuple[nn.Module, nn.Linear]:
+        """What is trained, with this cell's initial weights: what lies between inputs and head, and the head."""
+        cell, device = (self.spec["dataset"], self.spec["model"]["name"]), self.x_train.device
+        if self.feature_ids is not None:
+            head = new_head(self.x_train.shape[1], self.n_classes, self.spec["seed"], cell)
+            return nn.Identity(), head.to(device)
+        given = (self.spec["seed"], cell, self.weights, self.spec["weights"])
+        parts = build(self.spec["model"], self.shape, self.n_classes, *given)
+        return parts.split(self.spec["trained"])[1].to(device), parts.head.to(device)
 
 
 def prepare(spec, inputs, runtime) -> Cell:
     """Read a cell's inputs, from the features of the frozen part where there is one."""
     torch.set_num_threads(runtime["threads"])
     pool, val = inputs["pool"].arrays, inputs["subset"].arrays["val"]
-    sides, size = pool["x"].shape[1:3], spec["input_size"]
+    sides, size, ids = pool["x"].shape[1:3], spec["input_size"], None
     if "features" in inputs:
-        read = training_features(inputs), np.array(inputs["features"].arrays["val"])
-        x_train, x_val = (channels_last(torch.from_numpy(x)) for x in read)
+        ids = training_ids(inputs), np.array(inputs["features"].arrays["val"])
+        images = (lambda rows: training_inputs(inputs, rows)), (lambda rows: pool["x"][val[rows]])
+        store = opened(str(Path(runtime["features"]) / inputs["features"].info["trunk"]))
+        trunk = Trunk(spec["trunk"], sides, runtime["paths"]["weights"])
+        x_train, x_val = (
+            channels_last(torch.from_numpy(read(store, of, lambda rows, x=x: trunk.batches(x, rows))))
+            for of, x in zip(ids, images, strict=True)
+        )
     elif len(sides) == 2:
         x_train, x_val = (image_tensor(x, size) for x in (training_inputs(inputs), pool["x"][val]))
     else:
         encoded = encode(training_inputs(inputs), pool["x"][val], categories=inputs["pool"].info["categories"])
         x_train, x_val = (torch.from_numpy(x) for x in encoded)
-    shape = image_shape(sides, size) if len(sides) == 2 else x_train.shape[1:]
+    device = pick(spec["device"])
     return Cell(
         spec=spec,
         weights=runtime["paths"].get("weights"),
-        shape=tuple(shape),
+        shape=tuple(image_shape(sides, size) if len(sides) == 2 else x_train.shape[1:]),
         n_classes=len(inputs["pool"].info["class_names"]),
-        x_train=x_train,
-        x_val=x_val,
-        y_train=torch.from_numpy(np.array(inputs["inject"].arrays["observed_label"])),
-        y_val=torch.from_numpy(pool["y"][val]),
+        x_train=x_train.to(device),
+        x_val=x_val.to(device),
+        y_train=torch.from_numpy(np.array(inputs["inject"].arrays["observed_label"])).to(device),
+        y_val=torch.from_numpy(pool["y"][val]).to(device),
         settings=Settings(**spec["settings"], checkpoints=spec.get("checkpoints", 1)),
+        feature_ids=ids if spec["trained"] == "head" else None,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glitchmark import registry
+from glitchmark.feature_store import factor_arrays
 from glitchmark.influence.factors import Factors
 from glitchmark.influence.subsets import validation_subsets
 
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from glitchmark.influence.engine import Build
 
 
-def cell_factors(inputs) -> Factors:
+def cell_factors(inputs, runtime) -> Factors:
     """The factors, with the observed labels of the validation samples where those are noisy."""
-    arrays = inputs["train"].arrays
+    arrays = factor_arrays(inputs["train"], runtime["features"])
     if "validation" in inputs:
         arrays = {**arrays, "labels_val": inputs["validation"].arrays["labels"]}
     return Factors.from_arrays(arrays)
@@ -28,9 +29,9 @@ def clean_subsets(spec, inputs) -> np.ndarray:
     return validation_subsets(inputs["train"].arrays["labels_val"], spec)
 
 
-def factors_and_build(spec, inputs) -> tuple[Factors, Build]:
+def factors_and_build(spec, inputs, runtime) -> tuple[Factors, Build]:
     """The factors, with the training samples as targets if the estimator is against those, and factors -> estimator."""
     ref = spec["estimator"]
-    factors = cell_factors(inputs)
+    factors = cell_factors(inputs, runtime)
     build = partial(registry.load("estimator", ref["name"]).function, **ref["params"])
     return factors.against_training() if ref["against"] == "training" else factors, build

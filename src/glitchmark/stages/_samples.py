@@ -15,13 +15,11 @@ def training_inputs(inputs, samples: np.ndarray | slice = slice(None)) -> np.nda
     return x
 
 
-def training_features(inputs) -> np.ndarray:
-    """What the frozen part computes from them, (n, ...): from the subset's samples, and from those that a glitch made
-    or changed."""
+def training_ids(inputs) -> np.ndarray:
+    """The ids of their features, bytes (n,): of the subset's samples, and of those that a glitch made or changed."""
     own, content = inputs["features"].arrays["train"], inputs["inject"].arrays["content"]
-    if "changed_features" not in inputs:
-        return np.array(own)
-    x = np.empty((len(content), *own.shape[1:]), own.dtype)
-    x[: len(own)] = own  # glitches append samples and keep the others where they are
-    x[content >= 0] = inputs["changed_features"].arrays["changed"][content[content >= 0]]
-    return x
+    ids = np.empty(len(content), own.dtype)
+    ids[: len(own)] = own  # glitches append samples and keep the others where they are
+    if "changed_features" in inputs:
+        ids[content >= 0] = inputs["changed_features"].arrays["changed"][content[content >= 0]]
+    return ids

@@ -10,7 +10,7 @@ from glitchmark.stages._estimator import factors_and_build
 def compute(spec, inputs, runtime):
     """arrays: correlation float64 (m,), over the training samples for each validation sample (Spearman); NaN where all
     have the same influence."""
-    influence = Influence.from_factors(*factors_and_build(spec, inputs)).matrix()
+    influence = Influence.from_factors(*factors_and_build(spec, inputs, runtime)).matrix()
     return {"correlation": column_correlation(influence, inputs["matrix"].arrays["influence"])}, {}
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from glitchmark import registry, seeds
 from glitchmark.datasets._tables import encode
 from glitchmark.detectors import Data
+from glitchmark.feature_store import factor_arrays
 from glitchmark.scores import checked
 from glitchmark.stages._samples import training_inputs
 from glitchmark.stages._scoring import score_arrays
@@ -15,7 +16,7 @@ def compute(spec, inputs, runtime):
     plugin = registry.load("detector", spec["detector"]["name"])
     readers = {
         "inputs": lambda: _inputs(inputs),
-        "features": lambda: np.array(inputs["train"].arrays["features_train"][-1]),
+        "features": lambda: np.array(factor_arrays(inputs["train"], runtime["features"])["features_train"][-1]),
         "out_of_sample": lambda: _softmax(inputs["crossval"].arrays["logits"]),
     }
     labels = np.array(inputs["inject"].arrays["observed_label"])

@@ -1,29 +1,34 @@
-"""What the frozen part of a network computes: once for a subset, and once for the inputs that a glitch made."""
+"""What the frozen part of a network computes: of a subset, and of the inputs that a glitch made.
+
+The features themselves lie in the feature store, which computes those that no cell has needed before.
+"""
+
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from glitchmark.training.classifier import build
-from glitchmark.training.inputs import BATCH, forward, image_shape, image_tensor
+from glitchmark.feature_store import content_ids, fill, opened
+from glitchmark.keys import canonical, fingerprint
+from glitchmark.training.trunk import Trunk
 
 
 def compute(spec, inputs, runtime):
-    """arrays: train, val (of a subset), or changed (of the inputs that a glitch made): float32 (n, ...)."""
+    """arrays: ids of features (see feature_store.content_ids): train, val (of a subset), or changed (of the inputs that
+    a glitch made). info: "trunk", the folder of the feature store that holds them, and how many parameters are frozen.
+    """
     torch.set_num_threads(runtime["threads"])
     pool = inputs["pool"].arrays["x"]
+    sides = pool.shape[1:3]
     if "inject" in inputs:
-        images = {"changed": np.array(inputs["inject"].arrays["changed"])}
+        images = {"changed": np.array(inputs["inject"].arrays.get("changed", pool[:0]))}  # it may have made none
     else:
         images = {part: pool[inputs["subset"].arrays[part]] for part in ("train", "val")}
-    shape, size = image_shape(pool.shape[1:3], spec["input_size"]), spec["input_size"]
-    n_classes = len(inputs["pool"].info["class_names"])
-    # The seed draws the head alone, which no feature depends on: the rest comes from the weights file.
-    parts = build(spec["model"], shape, n_classes, 0, (), runtime["paths"]["weights"], spec["weights"])
-    frozen, _ = parts.split(spec["trained"])
-    return {name: _features(frozen, x, size) for name, x in images.items()}, {}
-
-
-def _features(frozen: torch.nn.Module, x: np.ndarray, size: int | None) -> np.ndarray:
-    """Batch by batch, since images that are resized for a large model fill the memory."""
-    batches = (image_tensor(x[start : start + BATCH], size) for start in range(0, len(x), BATCH))
-    return torch.cat([forward(frozen, batch) for batch in batches]).numpy()
+    made_by = [spec["trunk"], sides, runtime["code"], runtime["libraries"], runtime["threads"]]
+    name = fingerprint(canonical(made_by))
+    store = opened(str(Path(runtime["features"]) / name))
+    trunk = Trunk(spec["trunk"], sides, runtime["paths"]["weights"])
+    ids = {part: content_ids(x) for part, x in images.items()}
+    for part, x in images.items():
+        fill(store, ids[part], lambda positions, x=x: trunk.batches(x.__getitem__, positions))
+    return ids, {"trunk": name, "parameters": {"frozen": trunk.n_parameters}}

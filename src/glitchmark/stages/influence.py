@@ -8,7 +8,7 @@ from glitchmark.stages._estimator import clean_subsets, factors_and_build
 
 def compute(spec, inputs, runtime):
     """arrays: validation bool (S, m), labels (n,), and those of sums.Sums."""
-    factors, build = factors_and_build(spec, inputs)
+    factors, build = factors_and_build(spec, inputs, runtime)
     if spec["estimator"]["against"] == "training":
         validation = np.ones((1, factors.n_val), bool)
     else:

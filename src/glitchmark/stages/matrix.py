@@ -6,4 +6,4 @@ from glitchmark.stages._estimator import factors_and_build
 
 def compute(spec, inputs, runtime):
     """arrays: influence float32 (n, m)."""
-    return {"influence": Influence.from_factors(*factors_and_build(spec, inputs)).matrix()}, {}
+    return {"influence": Influence.from_factors(*factors_and_build(spec, inputs, runtime)).matrix()}, {}

@@ -18,36 +18,36 @@ def compute(spec, inputs, runtime):
     plugin = registry.load("signal", spec["signal"]["name"])
     seed = seeds.integer(spec["seed"], "signals", spec["dataset"])  # the same for all, which can so share their draws
     scores = []
-    for influence in READERS[plugin.info["reads"]](spec, inputs, seed):
+    for influence in READERS[plugin.info["reads"]](spec, inputs, runtime, seed):
         result = plugin.function(influence, **spec["signal"]["params"])
         scores.append(checked(result, f"signal '{plugin.name}'", len(influence.labels), influence.n_classes))
     return score_arrays(scores), {}
 
 
-def _with_influence(spec, inputs, seed):
+def _with_influence(spec, inputs, runtime, seed):
     """The stored sums of an estimator; one Influence a validation subset."""
     stored = inputs["influence"].arrays
     for s, validation in enumerate(stored["validation"]):
         readers = {
             "sums": partial(_sums, stored, s),
-            "factors": lambda: factors_and_build(spec, inputs)[0],
-            "build": lambda: factors_and_build(spec, inputs)[1],
+            "factors": lambda: factors_and_build(spec, inputs, runtime)[0],
+            "build": lambda: factors_and_build(spec, inputs, runtime)[1],
         }
         if "dynamics" in inputs:
             readers["dynamics"] = lambda: Dynamics(**inputs["dynamics"].arrays)
         yield Influence(stored["labels"], stored["neg"].shape[1], validation, seed, readers)
 
 
-def _with_factors(spec, inputs, seed):
+def _with_factors(spec, inputs, runtime, seed):
     """The factors alone; one Influence a validation subset."""
-    factors = cell_factors(inputs)
+    factors = cell_factors(inputs, runtime)
     for validation in clean_subsets(spec, inputs):
         yield Influence.from_factors(factors, None, validation, seed)
 
 
-def _with_training(spec, inputs, seed):
+def _with_training(spec, inputs, runtime, seed):
     """The factors with no validation samples: what they would add is in no key."""
-    factors = cell_factors(inputs)
+    factors = cell_factors(inputs, runtime)
     yield Influence.from_factors(factors.with_validation(np.zeros(factors.n_val, bool)), None, None, seed)
 
 

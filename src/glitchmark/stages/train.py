@@ -5,31 +5,40 @@ import numpy as np
 from glitchmark import seeds
 from glitchmark.stages._cell import prepare
 from glitchmark.training.classifier import train_and_read
-from glitchmark.training.sgd import checkpoint_epochs
+from glitchmark.training.network import count
+from glitchmark.training.sgd import checkpoint_epochs, learning_rate
 
 
 def compute(spec, inputs, runtime):
-    """arrays: the factors (see influence.factors.Factors). info: training curves and validation accuracy."""
+    """arrays: the factors (see influence.factors.Factors); where only the head is trained, ids of the features in their
+    place (see feature_store.factor_arrays). info: training curves, validation accuracy and the number of parameters
+    that were trained."""
     cell = prepare(spec, inputs, runtime)
     rng = seeds.generator(spec["seed"], "batches", spec["dataset"], spec["model"]["name"])
-    readout, losses = train_and_read(
-        cell.network(), spec["trained"], cell.x_train, cell.y_train, (cell.x_val,), cell.settings, rng
-    )
+    block, head = cell.trainable()
+    readout, losses = train_and_read(block, head, cell.x_train, cell.y_train, (cell.x_val,), cell.settings, rng)
     kept = checkpoint_epochs(cell.settings.epochs, cell.settings.checkpoints)
-    (features_train, features_val), (logits_train, logits_val) = readout.features, readout.logits
-    labels_val = cell.y_val.numpy()
-    accuracy = [float((logits.argmax(1) == labels_val).mean()) for logits in logits_val]
+    labels_val = cell.y_val.numpy(force=True)
+    accuracy = [float((logits.argmax(1) == labels_val).mean()) for logits in readout.logits[1]]
     arrays = {
-        "features_train": np.stack(features_train),
-        "features_val": np.stack(features_val),
-        "logits_train": np.stack(logits_train),
-        "logits_val": np.stack(logits_val),
-        "labels_train": cell.y_train.numpy(),
+        "labels_train": cell.y_train.numpy(force=True),
         "labels_val": labels_val,
-        "learning_rates": np.full(len(kept), cell.settings.learning_rate),
+        "learning_rates": np.array([learning_rate(cell.settings, epoch) for epoch in kept]),
         "batch_size": np.int64(cell.settings.batch_size),
         "ids_train": inputs["inject"].arrays["id"],
         "ids_val": np.array([f"{spec['dataset']}:{row}" for row in inputs["subset"].arrays["val"]]),
     }
-    curves = {"loss": losses, "epochs": kept, "validation_accuracy": accuracy}
-    return arrays, {"curves": curves, "validation_accuracy": accuracy[-1]}
+    info = {
+        "curves": {"loss": losses, "epochs": kept, "validation_accuracy": accuracy},
+        "validation_accuracy": accuracy[-1],
+        "parameters": {"trained": count(block) + count(head)},
+    }
+    for position, part in enumerate(("train", "val")):
+        arrays[f"logits_{part}"] = np.stack(readout.logits[position])
+        if cell.feature_ids is None:
+            arrays[f"features_{part}"] = np.stack(readout.features[position])
+        else:
+            arrays[f"feature_ids_{part}"] = cell.feature_ids[position]
+    if cell.feature_ids is not None:
+        info["trunk"] = inputs["features"].info["trunk"]
+    return arrays, info

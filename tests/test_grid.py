@@ -56,7 +56,7 @@ def test_the_papers_grid_is_planned_without_downloading(tmp_path, no_network):
     on_images = 7 + 2 + 1  # the sweep of far anomalies, two corruptions, the mixture
     cells = 5 * (images * (everywhere + on_images) + tables * everywhere)
     assert stages(run)["train"] == cells == 1550
-    assert len(run.grid.settings(run.grid.pool("cifar10"), run.grid.models[0])) == 3
+    assert len(run.grid.settings(run.grid.pool("cifar10"), run.grid.models[0])) == 10
     assert run.grid.settings(run.grid.pool("cifar10"), run.grid.models[0])["learning_rate"] == 0.01
     assert run.config["seeds"] == [0, 1, 2, 3, 4]
     assert run.config["validation_noise"] == [0, 0.2]

@@ -9,9 +9,11 @@ from torch.nn import functional as F
 
 from glitchmark import registry
 from glitchmark.errors import CellError, UserError
-from glitchmark.training.classifier import build, train_and_read
+from glitchmark.training.classifier import train_and_read
 from glitchmark.training.inputs import forward, image_tensor
-from glitchmark.training.sgd import Settings, checkpoint_epochs, fit
+from glitchmark.training.network import build
+from glitchmark.training.settings import Settings, checkpoint_epochs
+from glitchmark.training.sgd import fit
 
 RESNET = {"name": "resnet20", "params": {}}
 
@@ -96,9 +98,10 @@ def test_fit_is_plain_sgd(seed):
 def test_readout_is_in_eval_mode_at_every_checkpoint():
     parts = resnet()
     (x, y), (x_val, _) = images(1), images(2)
-    readout, _ = train_and_read(parts, "all", x, y, (x_val,), Settings(4, 0.01, 8, 2), np.random.default_rng(0))
-    assert [len(f) for f in readout.features] == [len(g) for g in readout.logits] == [2, 2]
     _, block = parts.split("all")
+    settings = Settings(4, 0.01, 8, 2)
+    readout, _ = train_and_read(block, parts.head, x, y, (x_val,), settings, np.random.default_rng(0))
+    assert [len(f) for f in readout.features] == [len(g) for g in readout.logits] == [2, 2]
     features = forward(block, x_val)
     np.testing.assert_array_equal(readout.features[1][-1], features.numpy())
     np.testing.assert_allclose(readout.logits[1][-1], parts.head(features).detach().numpy(), atol=1e-6)
@@ -111,8 +114,9 @@ def test_frozen_layers_stay_as_they_were(tmp_path):
     parts = resnet(0, tmp_path / "w.safetensors")
     before = {k: v.clone() for k, v in parts.network.state_dict().items()}
     x, y = images(3)
-    frozen, _ = parts.split("last_block")
-    train_and_read(parts, "last_block", forward(frozen, x), y, (), Settings(2, 0.1, 8, 1), np.random.default_rng(0))
+    frozen, block = parts.split("last_block")
+    settings = Settings(2, 0.1, 8, 1)
+    train_and_read(block, parts.head, forward(frozen, x), y, (), settings, np.random.default_rng(0))
     for name, value in parts.network.state_dict().items():
         changed = not torch.equal(value, before[name])
         assert changed == name.startswith(("layer3.2.", "fc.")), name
@@ -121,9 +125,9 @@ def test_frozen_layers_stay_as_they_were(tmp_path):
 def test_frozen_features_are_kept_once():
     parts = resnet()
     x, y = images(0)
-    frozen, _ = parts.split("head")
-    features = forward(frozen, x)
-    readout, _ = train_and_read(parts, "head", features, y, (), Settings(3, 0.1, 8, 3), np.random.default_rng(0))
+    frozen, block = parts.split("head")
+    features, settings = forward(frozen, x), Settings(3, 0.1, 8, 3)
+    readout, _ = train_and_read(block, parts.head, features, y, (), settings, np.random.default_rng(0))
     assert len(readout.features[0]) == 1
     assert len(readout.logits[0]) == 3
     np.testing.assert_array_equal(readout.features[0][0], features.numpy())
@@ -165,13 +169,17 @@ def test_unsuitable_weights_name_the_first_layer_or_the_file(damage, tmp_path):
 
 def test_divergence_names_epoch_rate_and_advice():
     x, y = images(0)
+    parts = resnet()
+    _, block = parts.split("all")
     with pytest.raises(CellError, match=r"epoch \d+ with learning rate 1e\+20.*smaller learning_rate"):
-        train_and_read(resnet(), "all", x, y, (), Settings(5, 1e20, 8, 1), np.random.default_rng(0))
+        fit(block, parts.head, x, y, Settings(5, 1e20, 8, 1), np.random.default_rng(0))
 
 
 def test_a_last_batch_of_one_sample_is_left_out():
     x, y = images(0, n=17)
-    train_and_read(resnet(), "all", x, y, (), Settings(1, 0.1, 8, 1), np.random.default_rng(0))
+    parts = resnet()
+    _, block = parts.split("all")
+    fit(block, parts.head, x, y, Settings(1, 0.1, 8, 1), np.random.default_rng(0))
 
 
 def test_image_tensor_scales_repeats_and_resizes():
@@ -201,8 +209,9 @@ def test_what_a_network_draws_itself_is_the_cells_own():
     def train(seed):
         cell = ("wine", "mlp")
         parts = build({"name": "mlp", "params": {"dropout": 0.5}}, (6,), 3, 0, cell, None)
-        readout, _ = train_and_read(parts, "all", x, y, (), Settings(3, 0.1, 8, 1), np.random.default_rng(seed))
-        return readout.logits[0][-1]
+        _, block = parts.split("all")
+        fit(block, parts.head, x, y, Settings(3, 0.1, 8, 1), np.random.default_rng(seed))
+        return forward(parts.head, forward(block, x)).numpy()
 
     first = train(0)
     torch.rand(7)

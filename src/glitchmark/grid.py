@@ -1,14 +1,15 @@
 """What a run is made of: data sets, models, glitches and methods, each with its plug-in and its parameters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from glitchmark.datasets import Description
 from glitchmark.datasets._splits import Split
 from glitchmark.glitches import ANOMALOUS
 from glitchmark.registry import Plugin
+from glitchmark.training.settings import Settings
 
-SETTINGS = ("epochs", "learning_rate", "batch_size")
+SETTINGS = tuple(f.name for f in fields(Settings) if f.name != "checkpoints")
 
 
 @dataclass(frozen=True)

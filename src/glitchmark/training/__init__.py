@@ -1,1 +1,1 @@
-"""Plain SGD to checkpoints, and the factors of every checkpoint."""
+"""Training to checkpoints, and the factors of every checkpoint."""

@@ -3,6 +3,7 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/pretrain.smk"
 
 
 localrules:

@@ -4,11 +4,8 @@ What cannot work is a UserError here, before anything runs.
 """
 
 from fractions import Fraction
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
-
-from safetensors import SafetensorError, safe_open
 
 from glitchmark import registry
 from glitchmark.datasets import Description
@@ -16,12 +13,14 @@ from glitchmark.datasets._splits import Split
 from glitchmark.errors import CellError, UserError
 from glitchmark.grid import SETTINGS, Dataset, Estimator, Glitch, Grid, Method, Model
 from glitchmark.registry import Plugin
-from glitchmark.weights import check_name, is_published
+from glitchmark.training.checks import check_settings
+from glitchmark.weights import find
 
 
 def resolve(config: dict[str, Any]) -> Grid:
     """Resolve a validated config. Raises UserError for the first entry that cannot work."""
-    datasets = tuple(_dataset(entry, f"config: datasets[{i}]", config) for i, entry in enumerate(config["datasets"]))
+    entries = enumerate(config["datasets"])
+    datasets = tuple(resolve_dataset(entry, f"config: datasets[{i}]", config) for i, entry in entries)
     grid = Grid(
         config=config,
         datasets=datasets,
@@ -39,6 +38,7 @@ def resolve(config: dict[str, Any]) -> Grid:
     _check_unique(grid)
     _check_plugin_names(grid)
     _check_training(grid)
+    _check_settings(grid)
     _check_combinations(grid)
     _check_ranking(grid)
     return _with_anomaly_pools(grid)
@@ -54,7 +54,7 @@ def _plugin(kind: str, entry: dict[str, Any], where: str) -> Plugin:
     return registry.load(kind, entry.get("name", ""), entry.get("path"), where)
 
 
-def _dataset(entry: dict[str, Any], where: str, config: dict[str, Any]) -> Dataset:
+def resolve_dataset(entry: dict[str, Any], where: str, config: dict[str, Any]) -> Dataset:
     if not entry.get("name"):
         raise UserError(f"{where}: the entry lacks the key 'name', the data set's id in the tables.")
     plugin = registry.load("dataset", entry.get("loader", entry["name"]), entry.get("path"), where)
@@ -140,26 +140,13 @@ def _model(entry: dict[str, Any], index: int, config: dict[str, Any]) -> Model:
         raise UserError(f"{where}: 'input_size' resizes images, and '{plugin.name}' reads a {plugin.info['modality']}.")
     if trained != "all" and not weights:
         raise UserError(
-            f"{where}: 'trained: {trained}' freezes layers, which needs 'weights' to fill them; add a file or a "
-            "published name."
+            f"{where}: 'trained: {trained}' freezes layers, which needs 'weights' to fill them; add a file, "
+            "a published name or 'embedded'."
         )
     digest = ""
-    if is_published(weights):
-        check_name(weights, f"{where}.weights")
-        # the name says which file it is, so that it stands for its digest: a job fetches it when it needs it
-        digest, weights = weights, str(_path(config["cache_dir"]) / "weights")
-    elif weights:
-        path = _path(config["weights_dir"]) / weights
-        if not path.is_file():
-            raise UserError(f"{where}: the weights file '{path}' does not exist; check 'weights' and 'weights_dir'.")
-        try:
-            with safe_open(path, "numpy") as file:
-                file.keys()
-        except (SafetensorError, OSError) as error:
-            raise UserError(f"{where}: the weights file '{path}' is no .safetensors file: {error}.") from error
-        with open(path, "rb") as file:
-            digest = file_digest(file, "blake2b").hexdigest()
-        weights = str(path)
+    if weights:
+        folders = _path(config["weights_dir"]), _path(config["cache_dir"])
+        weights, digest = find(weights, plugin.name, *folders, f"{where}.weights")
     settings = {key: entry[key] for key in SETTINGS}
     return Model(
         id=entry.get("id", plugin.name),
@@ -283,6 +270,13 @@ def _check_training(grid: Grid) -> None:
                 )
 
 
+def _check_settings(grid: Grid) -> None:
+    """Of pairs, since ``training`` may change a model's."""
+    for dataset, model in grid.pairs():
+        where = f"config: models[{grid.models.index(model)}] ({model.id} on {dataset.id})"
+        check_settings(grid.settings(dataset, model), where)
+
+
 def _check_combinations(grid: Grid) -> None:
     known = [d.id for d in grid.datasets]
     for model in grid.models:
@@ -348,7 +342,7 @@ def _with_anomaly_pools(grid: Grid) -> Grid:
         if name == dataset.id:
             raise UserError(f"{where}: 'anomaly_source: {name}' is the data set itself; name another one.")
         if name not in own and name not in pools:
-            pools[name] = _dataset({"name": name}, f"{where}.anomaly_source", grid.config)
+            pools[name] = resolve_dataset({"name": name}, f"{where}.anomaly_source", grid.config)
         source = pools.get(name) or grid.pool(name)
         if (source.plugin, source.params, source.paths) == (dataset.plugin, dataset.params, dataset.paths):
             raise UserError(f"{where}: 'anomaly_source: {name}' has the same samples; name another one.")

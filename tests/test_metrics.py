@@ -2,10 +2,20 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
 
-from glitchmark.evaluation.metrics import characterisation, detection, ranking, repair, tie_break
+from glitchmark.evaluation.metrics import (
+    characterisation,
+    detection,
+    published_cross_entropy,
+    ranking,
+    repair,
+    tie_break,
+    training_fit,
+)
 from glitchmark.stratified import stratified_order
 
 SEEDS = range(5)
@@ -88,6 +98,15 @@ def tied_scores(draw):
 
 @given(tied_scores())
 @settings(deadline=None)
+def test_definitions_are_those_of_scikit_learn(drawn):
+    score, glitched, _ = drawn
+    values = measured(score, glitched)
+    assert values["average_precision"] == pytest.approx(average_precision_score(glitched, score), rel=1e-12)
+    assert values["auroc"] == pytest.approx(roc_auc_score(glitched, score), rel=1e-12)
+
+
+@given(tied_scores())
+@settings(deadline=None)
 def test_place_of_a_sample_does_not_matter(drawn):
     score, glitched, shuffle = drawn
     ids = np.char.add("digits:", np.arange(len(score)).astype(str))
@@ -150,6 +169,55 @@ def test_characterisation_of_one_kind(kind):
     found = characterisation(np.array([kind, "mislabeled", "anomalous"]), np.array([kind, kind, ""]))
     assert set(found) == {"", kind}
     assert found[""] == found[kind]
+
+
+@pytest.mark.parametrize("classes", [2, 10, 1000])
+def test_published_loss_of_a_perfect_and_of_the_worst_fit(classes):
+    """softmax outputs (1, 0, ..., 0) taken for logits: log(e + C - 1) less the label's own, which is 1 or 0."""
+    logits = np.zeros((2, classes), np.float32)
+    logits[:, 0] = 1e4
+    perfect = np.log(np.e + classes - 1) - 1
+    np.testing.assert_allclose(published_cross_entropy(logits, np.array([0, 1])), [perfect, perfect + 1], rtol=1e-12)
+    if classes == 10:
+        assert perfect == pytest.approx(1.4612, abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_published_loss_is_torch_s_on_softmax_outputs(seed):
+    rng = np.random.default_rng(seed)
+    logits, labels = rng.normal(scale=5, size=(50, 4)).astype(np.float32), rng.integers(4, size=50)
+    outputs = torch.softmax(torch.from_numpy(logits), dim=1)
+    expected = torch.nn.functional.cross_entropy(outputs, torch.from_numpy(labels), reduction="none")
+    np.testing.assert_allclose(published_cross_entropy(logits, labels), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_training_fit(seed):
+    """Each kind's mean loss and accuracy, sample by sample; true labels count for mislabeled samples alone."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(scale=3, size=(60, 5)).astype(np.float32)
+    observed, true = rng.integers(5, size=(2, 60))
+    kind = rng.choice(["", "mislabeled", "anomalous"], 60)
+    found = training_fit(logits, observed, true, kind)
+    assert list(found) == ["clean", "mislabeled", "anomalous"]
+    for name, values in found.items():
+        rows = [i for i in range(60) if kind[i] == ("" if name == "clean" else name)]
+        p = [np.exp(row) / np.exp(row).sum() for row in logits.astype(float)]
+        again = [np.exp(row) / np.exp(row).sum() for row in p]
+        expected = {
+            "training_loss": np.mean([-np.log(p[i][observed[i]]) for i in rows]),
+            "training_accuracy": np.mean([np.argmax(p[i]) == observed[i] for i in rows]),
+            "training_loss_published": np.mean([-np.log(again[i][observed[i]]) for i in rows]),
+        }
+        if name == "mislabeled":
+            expected["true_label_accuracy"] = np.mean([np.argmax(p[i]) == true[i] for i in rows])
+        assert values == pytest.approx(expected, rel=1e-9)
+
+
+def test_training_fit_without_glitches():
+    fit = training_fit(np.zeros((3, 2), np.float32), np.zeros(3, int), np.zeros(3, int), np.full(3, ""))
+    assert list(fit) == ["clean"]
+    assert "true_label_accuracy" not in fit["clean"]
 
 
 labels = st.lists(st.integers(0, 9), min_size=1, max_size=120).map(np.array)

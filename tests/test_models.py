@@ -2,29 +2,54 @@
 
 import subprocess
 import sys
+from copy import deepcopy
 
 import numpy as np
 import pytest
+import timm
 import torch
 from rtdl_revisiting_models import FTTransformer, ResNet
 from torch import nn
-from torchvision.models import convnext_tiny, vit_b_16
+from torch.nn.modules.batchnorm import _BatchNorm
+from torchvision.models import convnext_tiny, resnet18, resnet34, vit_b_16
 
 from glitchmark import registry
 from glitchmark.errors import CellError
-from glitchmark.training.classifier import build, train_and_read
+from glitchmark.training.classifier import train_and_read
 from glitchmark.training.inputs import forward
-from glitchmark.training.sgd import Settings
+from glitchmark.training.network import build
+from glitchmark.training.settings import Settings
+from glitchmark.training.sgd import fit
 from glitchmark.training.weights import load_weights
 
 CLASSES = 5
-SHAPES = {"vit_b_16": (3, 224, 224), "convnext_t": (3, 32, 32), "ft_transformer": (7,), "resnet": (7,), "mlp": (7,)}
-FEATURES = {"vit_b_16": 768, "convnext_t": 768, "ft_transformer": 192, "resnet": 192, "mlp": 64}
-TABLES = ("ft_transformer", "resnet")
+ALL, FROZEN, ANY = ("all",), ("head", "all"), ("all", "last_block", "head")
+# name, or name and architecture: the shape of an input, the number of features, what can be trained
+MODELS = {
+    "resnet20": ((3, 32, 32), 64, ANY),
+    "resnet18": ((3, 32, 32), 512, ANY),
+    "resnet34": ((3, 28, 28), 512, ANY),
+    "vit_b_16": ((3, 32, 32), 768, FROZEN),
+    "convnext_t": ((3, 32, 32), 768, FROZEN),
+    "vit_cifar": ((3, 32, 32), 128, FROZEN),
+    "convnext_cifar": ((3, 32, 32), 192, FROZEN),
+    "timm test_resnet": ((3, 32, 32), 96, FROZEN),
+    "timm test_convnext": ((3, 32, 32), 64, FROZEN),
+    "timm test_vit": ((3, 32, 32), 64, FROZEN),
+    "timm deit_tiny_patch16_224": ((3, 48, 48), 192, FROZEN),
+    "ft_transformer": ((7,), 192, ALL),
+    "resnet": ((7,), 192, ALL),
+    "mlp": ((7,), 384, ALL),
+}
+PUBLISHED = {"resnet18": resnet18, "resnet34": resnet34, "convnext_t": convnext_tiny}
+TIMM = [model for model in MODELS if model.startswith("timm ") or model.endswith("_cifar")]
+BATCH_NORM = ["resnet20", "resnet18", "resnet34", "timm test_resnet", "vit_cifar"]
 
 
-def built(name, seed=0, **params):
-    return build({"name": name, "params": params}, SHAPES[name], CLASSES, seed, ("data", name), None)
+def built(model, seed=0, shape=None, **params):
+    name, *architecture = model.split()
+    entry = {"name": name, "params": {"architecture": architecture[0]} if architecture else params}
+    return build(entry, shape or MODELS[model][0], CLASSES, seed, ("data", name), None)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -42,7 +67,7 @@ def vit():
     return built("vit_b_16")
 
 
-@pytest.fixture(params=SHAPES)
+@pytest.fixture(params=MODELS)
 def parts(request):
     return request.getfixturevalue("vit") if request.param == "vit_b_16" else built(request.param)
 
@@ -51,97 +76,148 @@ def inputs(shape, n=2, seed=0):
     return torch.randn(n, *shape, generator=torch.Generator().manual_seed(seed))
 
 
-def own_forward(name, parts):
+def state_of(parts):
+    """Weights of the whole network under the names of published files."""
+    head = {f"{parts.head_prefix}{name}": value for name, value in parts.head.state_dict().items()}
+    return {k: v for k, v in parts.network.state_dict().items() if not k.startswith(parts.head_prefix)} | head
+
+
+def scattered(parts, seed=0):
+    """All but the largest weights, and the running statistics, moved from the values that they begin with."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in (parts.network, parts.head):
+        for tensor in module.state_dict().values():
+            if tensor.is_floating_point() and tensor.numel() < 100_000:
+                tensor.mul_(0.9 + 0.2 * torch.rand(tensor.shape, generator=generator))
+                tensor.add_(0.02 * torch.rand(tensor.shape, generator=generator))
+    return parts
+
+
+def own_forward(model, parts):
     """The library's own model with the weights of ``parts``, in eval mode."""
-    state = parts.network.state_dict()
-    if name in TABLES:
-        output = {"ft_transformer": "backbone.output", "resnet": "output"}[name]
+    state = state_of(parts)
+    if model in TIMM:
+        network = deepcopy(parts.network)
+        network.reset_classifier(CLASSES)
+    elif model == "vit_b_16":
+        state = parts.network.state_dict()
+        network = vit_b_16(image_size=32, num_classes=CLASSES)
+    elif model in PUBLISHED:
+        network = PUBLISHED[model](num_classes=CLASSES)
+    else:
+        output = {"ft_transformer": "backbone.output", "resnet": "output"}[model]
         state = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
         state |= {f"{output}.linear.{k}": v for k, v in parts.head.state_dict().items()}
-    if name == "vit_b_16":
-        model = vit_b_16(num_classes=CLASSES)
-    elif name == "convnext_t":
-        model = convnext_tiny(num_classes=CLASSES)
-    elif name == "resnet":
-        sizes = {"n_blocks": 2, "d_block": 192, "d_hidden_multiplier": 2.0, "dropout1": 0.15, "dropout2": 0.0}
-        model = ResNet(d_in=7, d_out=CLASSES, **sizes)
-    else:
-        sizes = FTTransformer.get_default_kwargs()
-        model = FTTransformer(n_cont_features=7, cat_cardinalities=[], d_out=CLASSES, **sizes)
-    model.load_state_dict(state)  # strict: no layer is left out and none is left over
-    model.eval()
-    return (lambda x: model(x, None)) if name == "ft_transformer" else model
+        if model == "resnet":
+            sizes = {"n_blocks": 2, "d_block": 192, "d_hidden_multiplier": 2.0, "dropout1": 0.15, "dropout2": 0.0}
+            network = ResNet(d_in=7, d_out=CLASSES, **sizes)
+        else:
+            sizes = FTTransformer.get_default_kwargs()
+            network = FTTransformer(n_cont_features=7, cat_cardinalities=[], d_out=CLASSES, **sizes)
+    network.load_state_dict(state)  # strict: no layer is left out and none is left over
+    network.eval()
+    return (lambda x: network(x, None)) if model == "ft_transformer" else network
 
 
-@pytest.mark.parametrize("name", ["convnext_t", "ft_transformer", "resnet", "vit_b_16"])
+@pytest.mark.parametrize("model", [m for m in MODELS if m not in ("mlp", "resnet20")])
 @torch.no_grad()
-def test_the_parts_compute_what_the_librarys_model_does(name, vit):
-    parts = vit if name == "vit_b_16" else built(name)
+def test_the_parts_compute_what_the_librarys_model_does(model, vit):
+    """Also where running statistics, biases and layer scales have left the values that they begin with."""
+    parts = scattered(deepcopy(vit) if model == "vit_b_16" else built(model))
     parts.network.eval()
-    x = inputs(SHAPES[name])
+    shape, n_features, _ = MODELS[model]
+    x = inputs(shape)
     features = parts.block(parts.stem(x))
-    assert features.shape == (2, FEATURES[name])
-    assert isinstance(parts.head, nn.Linear)
+    assert features.shape == (2, n_features)
     logits = parts.head(features)
     assert logits.shape == (2, CLASSES)
-    assert logits.std() > 0.01
-    torch.testing.assert_close(logits, own_forward(name, parts)(x), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(logits, own_forward(model, parts)(x), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["ft_transformer", "resnet", "convnext_t"])
-def test_the_trunk_of_a_trained_network_is_the_librarys_too(name):
-    """Running statistics and layer scales have left the values that they begin with."""
-    parts = built(name)
-    y = torch.arange(12) % CLASSES
-    train_and_read(parts, "all", inputs(SHAPES[name], 12), y, (), Settings(1, 0.05, 6, 1), np.random.default_rng(0))
+def test_stem_block_and_head_share_the_parameters_out(parts):
+    """The network has the names of published files; a head that is no part of it has a prefix that no layer has."""
+    stem, block, head = ([id(p) for p in part.parameters()] for part in (parts.stem, parts.block, parts.head))
+    named = {name: id(p) for name, p in parts.network.named_parameters()}
+    assert sorted(stem + block + head) == sorted({*named.values(), *head})
+    assert {p for name, p in named.items() if name.startswith(parts.head_prefix)} == set(head) & set(named.values())
+    assert not {id(b) for b in parts.stem.buffers()} & {id(b) for b in parts.block.buffers()}
+
+
+@pytest.mark.parametrize("model", MODELS)
+@torch.no_grad()
+def test_what_can_be_trained(model, vit):
+    shape, n_features, trained_parts = MODELS[model]
+    plugin = registry.load("model", model.split()[0])
+    assert plugin.name == model.split()[0]
+    assert plugin.info["trained"] == trained_parts
+    assert plugin.info["modality"] == ("image" if len(shape) == 3 else "table")
+    parts = vit if model == "vit_b_16" else built(model)
     parts.network.eval()
-    x = inputs(SHAPES[name], seed=1)
-    with torch.no_grad():
-        torch.testing.assert_close(
-            parts.head(parts.block(parts.stem(x))), own_forward(name, parts)(x), rtol=1e-5, atol=1e-6
-        )
+    assert parts.head.in_features == n_features
+    assert parts.head.out_features == CLASSES
+    x = inputs(shape, 1)
+    stem, block = ({id(p) for p in part.parameters()} for part in (parts.stem, parts.block))
+    features = parts.block(parts.stem(x))
+    assert features.shape == (1, n_features)
+    for trained in trained_parts:
+        frozen, below = parts.split(trained)
+        torch.testing.assert_close(below(frozen(x)), features)
+        expected = {"all": stem | block, "last_block": block, "head": set()}[trained]
+        assert {id(p) for p in below.parameters()} == expected
+        assert {id(p) for p in frozen.parameters()} == (stem | block) - expected
 
 
-def test_network_owns_every_part_and_the_head_has_its_prefix(parts):
-    named = dict(parts.network.named_parameters())
-    inside = {id(p) for p in (*parts.stem.parameters(), *parts.block.parameters())}
-    head = {id(p) for p in parts.head.parameters()}
-    assert not inside & head
-    assert {id(p) for p in named.values()} == inside | head
-    assert {id(p) for n, p in named.items() if n.startswith(parts.head_prefix)} == head
-    assert {n for n in parts.network.state_dict() if n.startswith(parts.head_prefix)} == {
-        f"{n}" for n, p in named.items() if id(p) in head
-    }
+@pytest.mark.parametrize(("model", "last"), [("resnet18", "layer4.1."), ("resnet34", "layer4.2.")])
+def test_the_last_block_of_a_residual_network(model, last):
+    parts = built(model)
+    block = {id(p) for p in parts.block.parameters()}
+    assert {id(p) for name, p in parts.network.named_parameters() if name.startswith(last)} == block
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_what_can_be_trained(name, vit):
-    plugin = registry.load("model", name)
-    assert plugin.name == name
-    image = len(SHAPES[name]) == 3
-    assert plugin.info["trained"] == (("head", "all") if image else ("all",))
-    assert plugin.info["modality"] == ("image" if image else "table")
-    parts = vit if name == "vit_b_16" else built(name)
-    parts.network.eval()
-    x = inputs(SHAPES[name], 1)
-    trunk = {id(p) for p in (*parts.stem.parameters(), *parts.block.parameters())}
-    with torch.no_grad():
-        features = parts.block(parts.stem(x))
-        for trained in plugin.info["trained"]:
-            frozen, block = parts.split(trained)
-            torch.testing.assert_close(block(frozen(x)), features)
-            assert {id(p) for p in block.parameters()} == (trunk if trained == "all" else set())
+@pytest.mark.parametrize(("model", "millions"), [("resnet18", 11.18), ("resnet34", 21.28), ("vit_cifar", 1.09)])
+def test_sizes_without_the_head(model, millions):
+    parts = built(model)
+    count = sum(p.numel() for part in (parts.stem, parts.block) for p in part.parameters())
+    assert round(count / 1e6, 2) == millions
 
 
-def test_a_frozen_trunk_stays_bit_for_bit():
-    parts = built("convnext_t")
-    before = {name: value.clone() for name, value in parts.network.state_dict().items()}
-    frozen, _ = parts.split("head")
-    features = forward(frozen, inputs(SHAPES["convnext_t"], 12))
-    y = torch.arange(12) % CLASSES
-    train_and_read(parts, "head", features, y, (), Settings(2, 0.1, 6, 1), np.random.default_rng(0))
-    for name, value in parts.network.state_dict().items():
-        assert torch.equal(value, before[name]) != name.startswith("classifier.2."), name
+def trained_on_frozen(parts, trained, shape, seed=0):
+    """Train what is not frozen on what the frozen part computes, as cells do."""
+    frozen, block = parts.split(trained)
+    x, y = forward(frozen, inputs(shape, 12)), torch.arange(12) % CLASSES
+    fit(block, parts.head, x, y, Settings(2, 0.1, 6, 1), np.random.default_rng(seed))
+    return frozen, block
+
+
+@pytest.mark.parametrize("trained", ["head", "last_block"])
+@pytest.mark.parametrize("model", [*BATCH_NORM, "convnext_t"])
+def test_frozen_layers_stay_bit_for_bit_and_in_eval_mode(model, trained):
+    """Running statistics included; the batch norm of a trained block does train."""
+    shape, _, supported = MODELS[model]
+    if trained not in supported:
+        pytest.skip("it has no last block")
+    parts = built(model)
+    frozen, block = parts.split(trained)
+    before = [{k: v.clone() for k, v in part.state_dict().items()} for part in (frozen, block, parts.head)]
+    assert model == "convnext_t" or any(isinstance(m, _BatchNorm) for m in frozen.modules())
+    frozen, block = trained_on_frozen(parts, trained, shape)
+    after = [part.state_dict() for part in (frozen, block, parts.head)]
+    assert all(torch.equal(after[0][name], value) for name, value in before[0].items())
+    assert not any(module.training for module in frozen.modules())
+    for old, new in zip(before[1:], after[1:], strict=True):
+        assert not any(torch.equal(new[name], value) for name, value in old.items())
+    assert bool(before[1]) == (trained == "last_block")
+
+
+@pytest.mark.parametrize("model", ["vit_cifar", "convnext_cifar", "timm test_resnet"])
+def test_image_models_learn(model):
+    shape, n = MODELS[model][0], 30
+    y = torch.arange(n) % 3
+    x = inputs(shape, n) * 0.5 + (y - 1)[:, None, None, None]  # dark, grey and bright
+    parts = built(model)
+    _, block = parts.split("all")
+    losses = fit(block, parts.head, x, y, Settings(4, 0.05, 10, 1), np.random.default_rng(0))
+    assert losses[-1] < losses[0] / 2
 
 
 @pytest.mark.parametrize("name", ["ft_transformer", "resnet"])
@@ -150,9 +226,9 @@ def test_dropout_is_a_function_of_the_seed(name):
 
     def trained(seed):
         parts = built(name)  # the same initial weights for all
-        x, y = inputs(SHAPES[name], 24), torch.arange(24) % CLASSES
+        x, y = inputs((7,), 24), torch.arange(24) % CLASSES
         one_batch = Settings(2, 0.05, 24, 1)  # so that the order of the samples changes next to nothing
-        readout, losses = train_and_read(parts, "all", x, y, (), one_batch, np.random.default_rng(seed))
+        readout, losses = train_and_read(parts.block, parts.head, x, y, (), one_batch, np.random.default_rng(seed))
         return readout.features[0][-1], losses
 
     features, losses = trained(0)
@@ -172,17 +248,23 @@ def test_dropout_is_a_function_of_the_seed(name):
 )
 def test_models_for_tables_learn(name, rate, batch):
     parts = built(name)
-    x = inputs(SHAPES[name], 200)
+    x = inputs((7,), 200)
     y = (x[:, 0] > 0) + 2 * (x[:, 1] > 0).long()
-    readout, losses = train_and_read(parts, "all", x, y, (), Settings(12, rate, batch, 1), np.random.default_rng(0))
+    settings, rng = Settings(12, rate, batch, 1), np.random.default_rng(0)
+    readout, losses = train_and_read(parts.block, parts.head, x, y, (), settings, rng)
     assert losses[0] > 0.9 > 0.5 > losses[-1]
     assert (readout.logits[0][-1].argmax(1) == y.numpy()).mean() > 0.9
 
 
-def test_initial_weights_are_a_function_of_the_seed(vit):
-    again = built("vit_b_16")
-    assert all(torch.equal(p, q) for p, q in zip(vit.network.parameters(), again.network.parameters(), strict=True))
-    assert not torch.equal(built("ft_transformer", 0).head.weight, built("ft_transformer", 1).head.weight)
+@pytest.mark.parametrize("model", [m for m in MODELS if m not in ("vit_b_16", "convnext_t")])
+def test_initial_weights_are_a_function_of_the_seed(model):
+    first = state_of(built(model))
+    torch.manual_seed(99)  # what was drawn before is of no account
+    assert all(torch.equal(value, first[name]) for name, value in state_of(built(model)).items())
+    other = state_of(built(model, 1))
+    drawn = [name for name, value in first.items() if value.ndim > 1 and value.std() > 0]
+    assert drawn
+    assert not any(torch.equal(other[name], first[name]) for name in drawn)
 
 
 def test_vit_reads_weights_under_their_published_names(vit, tmp_path):
@@ -209,11 +291,17 @@ def test_vit_reads_weights_under_their_published_names(vit, tmp_path):
         ("vit_b_16", (3, 28, 28), r"28 x 28; set 'input_size'"),
         ("vit_b_16", (3, 32, 64), r"square"),
         ("convnext_t", (3, 28, 28), r"28 x 28; set 'input_size'"),
+        ("vit_cifar", (3, 30, 30), r"multiple of 4, and these are 30 x 30; set 'input_size'"),
+        ("convnext_cifar", (3, 31, 32), r"31 x 32; set 'input_size'"),
+        ("timm test_vit", (3, 30, 30), r"test_vit cannot read images of 30 x 30 \(.*divisible.*to 160 for published"),
+        ("timm test_convnext", (3, 8, 8), r"test_convnext cannot read images of 8 x 8"),
+        # timm's own network would look at 16 x 16 pixels of each
+        ("timm vit_tiny_patch16_224", (3, 28, 28), r"patches of 16 x 16, and these are 28 x 28; set 'input_size'"),
     ],
 )
 def test_images_of_a_size_that_cannot_be_read(name, shape, sentence):
     with pytest.raises(CellError, match=sentence):
-        registry.load("model", name).function(shape, CLASSES)
+        built(name, shape=shape)
 
 
 @pytest.mark.parametrize("blocks", [0, 7])
@@ -234,7 +322,34 @@ def test_ft_transformer_can_compress_keys_and_values():
         built("ft_transformer", kv_compression=1.5)
 
 
+def test_timm_reads_images_of_the_size_that_they_have():
+    """Position embeddings are made for them, rather than for 224 pixels."""
+    assert built("timm deit_tiny_patch16_224").network.pos_embed.shape == (1, 3 * 3 + 1, 192)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "sentence"),
+    [
+        ("resnet18.a1_in1k", "timm has no 'resnet18.a1_in1k'; did you mean 'resnet18'.*without the tag"),
+        ("test_resnett", "did you mean 'test_resnet'"),
+        ("hf-hub:timm/resnet18.a1_in1k", "timm has no 'hf-hub:"),
+        (18, "timm has no '18'"),
+    ],
+)
+def test_architectures_that_timm_does_not_have(architecture, sentence):
+    with pytest.raises(CellError, match=sentence):
+        registry.load("model", "timm").function((3, 32, 32), CLASSES, architecture=architecture)
+
+
+def test_networks_without_one_vector_an_image_are_refused(monkeypatch):
+    """As timm's encoders for language models are, which are too large for a test."""
+    monkeypatch.setattr(timm, "create_model", lambda *args, **keywords: nn.Flatten(2))
+    with pytest.raises(CellError, match=r"test_vit returns features of shape \(1, 3, 1024\)"):
+        built("timm test_vit", shape=(3, 32, 32))
+
+
 def test_importing_a_model_does_not_import_torch():
-    modules = ", ".join(f"glitchmark.models.{name}" for name in SHAPES)
-    code = f"import sys, {modules}; assert not {{'torch', 'torchvision', 'rtdl_revisiting_models'}} & set(sys.modules)"
+    modules = ", ".join(f"glitchmark.models.{name}" for name in registry.names("model"))
+    libraries = {"torch", "torchvision", "timm", "rtdl_revisiting_models"}
+    code = f"import sys, {modules}; assert not {libraries!r} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

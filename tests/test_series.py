@@ -57,9 +57,22 @@ def test_stages_with_series():
 
 def test_training_curves():
     curves = {"loss": [2.0, 1.0, 0.5], "epochs": [1, 3], "validation_accuracy": [0.25, 0.75]}
-    assert rows(training_curves(entry(curves=curves), KIND)) == {
+    # of two classes, the margin of the observed one: at first none, then of the two clean samples log 3 and -log 3
+    margins = np.array([[0, 0, 0, 0], [np.log(3), -np.log(3), 1000, -1000]])
+    labels = np.array([0, 1, 1, 0])
+    logits = np.zeros((2, 4, 2), np.float32)
+    logits[:, np.arange(4), labels] = margins
+    found = rows(training_curves(entry({"logits_train": logits, "labels_train": labels}, curves=curves), KIND))
+    mean_of_clean = -(np.log(3 / 4) + np.log(1 / 4)) / 2
+    assert found == {
         ("training_loss", ""): {1: 2.0, 2: 1.0, 3: 0.5},
         ("validation_accuracy", ""): {1: 0.25, 3: 0.75},
+        ("training_loss_by_epoch", "clean"): {1: pytest.approx(np.log(2)), 3: pytest.approx(mean_of_clean, rel=1e-6)},
+        ("training_loss_by_epoch", "mislabeled"): {1: pytest.approx(np.log(2)), 3: 0.0},
+        ("training_loss_by_epoch", "anomalous"): {1: pytest.approx(np.log(2)), 3: 1000.0},
+        ("training_accuracy_by_epoch", "clean"): {1: 0.5, 3: 0.5},  # equal logits: the first class
+        ("training_accuracy_by_epoch", "mislabeled"): {1: 0.0, 3: 1.0},
+        ("training_accuracy_by_epoch", "anomalous"): {1: 1.0, 3: 0.0},
     }
 
 
@@ -135,18 +148,20 @@ def test_constant_influence_has_no_correlation():
 def test_an_estimator_agrees_with_itself(against):
     f = random_factors(0)
     spec = ref("tracin", against)
-    arrays, _ = matrix_stage.compute(spec, {"train": of_train(f)}, {"threads": 1})
+    arrays, _ = matrix_stage.compute(spec, {"train": of_train(f)}, {"threads": 1, "features": ""})
     assert arrays["influence"].shape == (40, 40 if against == "training" else 25)
-    found, _ = agreement_stage.compute(spec, {"train": of_train(f), "matrix": entry(arrays)}, {"threads": 1})
+    found, _ = agreement_stage.compute(
+        spec, {"train": of_train(f), "matrix": entry(arrays)}, {"threads": 1, "features": ""}
+    )
     np.testing.assert_allclose(found["correlation"], 1, rtol=1e-12)
 
 
 def test_agreement_is_about_the_columns_of_both_matrices():
     """One correlation for each validation sample, over the training samples."""
     f = random_factors(1)
-    arrays, _ = matrix_stage.compute(ref("grad_dot"), {"train": of_train(f)}, {"threads": 1})
+    arrays, _ = matrix_stage.compute(ref("grad_dot"), {"train": of_train(f)}, {"threads": 1, "features": ""})
     inputs = {"train": of_train(f), "matrix": entry(arrays)}
-    found = agreement_stage.compute(ref("tracin", bias=False), inputs, {"threads": 1})[0]["correlation"]
+    found = agreement_stage.compute(ref("tracin", bias=False), inputs, {"threads": 1, "features": ""})[0]["correlation"]
     one, other = (
         Influence.from_factors(f, build).matrix()
         for build in (
@@ -161,7 +176,9 @@ def test_agreement_is_about_the_columns_of_both_matrices():
 @pytest.mark.parametrize("against", ["validation", "training"])
 def test_influence_by_checkpoint_sums_up_to_tracin(against):
     f = random_factors(2)
-    arrays, info = dynamics_stage.compute(ref("tracin", against), {"train": of_train(f)}, {"threads": 2})
+    arrays, info = dynamics_stage.compute(
+        ref("tracin", against), {"train": of_train(f)}, {"threads": 2, "features": ""}
+    )
     whole = Influence.from_factors(
         f.against_training() if against == "training" else f, registry.load("estimator", "tracin").function
     )

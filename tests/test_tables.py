@@ -40,10 +40,11 @@ class Made:
     def tables(self):
         return Tables(self.order())
 
-    def node(self, stage, spec, arrays=None, info=None, failure=None):
+    def node(self, stage, spec, arrays=None, info=None, failure=None, inputs=()):
         key = next(self.keys)
         cost = {"seconds": len(self.nodes) + 0.5, "cpu_seconds": 2.0, "peak_memory_mb": 100.0}
-        self.store.put(key, arrays or {}, info or {}, failure=failure, stage=stage, spec=spec, inputs={}, cost=cost)
+        read = {str(i): other for i, other in enumerate(inputs)}
+        self.store.put(key, arrays or {}, info or {}, failure=failure, stage=stage, spec=spec, inputs=read, cost=cost)
         self.nodes.append(key)
         self.arrays[key] = arrays
         return key
@@ -86,17 +87,19 @@ class Made:
         }
         return {"pool": pool, "inject": inject, "labels": labels, "truth": truth, "rng": rng}
 
-    def measure(self, cell, stage, arrays=None, info=None, failure=None, rows=(), **labels):
+    def measure(self, cell, stage, arrays=None, info=None, failure=None, rows=(), inputs=(), **labels):
         spec = {"seed": cell["labels"]["seed"]} | ({"dataset": cell["labels"]["dataset"]} if stage != "score" else {})
-        key = self.node(stage, spec, arrays, info, failure)
+        key = self.node(stage, spec, arrays, info, failure, inputs)
         measurement = {"key": key, "stage": stage, "inject": cell["inject"], "pool": cell["pool"], "rows": rows}
         self.measurements.append(measurement | {"labels": cell["labels"] | labels})
         return key
 
     def train(self, cell, **kwargs):
         curves = {"loss": [1.5, 1.0, 0.25], "epochs": [2, 3], "validation_accuracy": [0.5, 0.75]}
-        info = {} if kwargs.get("failure") else {"curves": curves, "validation_accuracy": 0.75}
-        return self.measure(cell, "train", info=info, **kwargs)
+        info = {"curves": curves, "validation_accuracy": 0.75, "parameters": {"trained": 33}}
+        arrays = {"labels_train": cell["truth"]["observed_label"], "logits_train": logits_of(cell)}
+        failed = {"arrays": None, "info": {}} if kwargs.get("failure") else {}
+        return self.measure(cell, "train", **({"arrays": arrays, "info": info} | kwargs | failed))
 
     def score(self, cell, method, arrays=None, **kwargs):
         kwargs = {"rows": [(ratio, 0) for ratio in RATIOS], "estimator": "tracin"} | kwargs
@@ -123,6 +126,18 @@ class Made:
         own = np.stack([np.arange(N), 3.0 * np.arange(N)])
         arrays = {"self_influence": own, "neg": neg, "pos": pos, "n_validation": np.int64(10)}
         return self.measure(cell, "dynamics", arrays, {"epochs": [2, 4]}, **kwargs)
+
+
+def logits_of(cell):
+    """Two checkpoints. At the first, all classes are equal; at the second, the margin over the other two classes is
+    log 2 for the true label, and log 4 for the observed one of samples without a true one."""
+    truth = cell["truth"]
+    added = truth["true_label"] < 0
+    logits = np.zeros((2, N, C), np.float32)
+    logits[1, np.arange(N), np.where(added, truth["observed_label"], truth["true_label"])] = np.log(
+        np.where(added, 4, 2)
+    )
+    return logits
 
 
 @pytest.fixture
@@ -183,16 +198,49 @@ def test_detectors_use_no_validation_samples(made):
     )
 
 
+FITTED = ["training_loss", "training_accuracy", "training_loss_published"]
+OF_TRAINING = {"validation_accuracy", *FITTED, "true_label_accuracy"}
+
+
 def test_train_rows(made):
     good, bad = (made.cell("digits", glitch, 0.0, 0) for glitch in ("none", "uniform"))
     made.train(good)
     made.train(bad, failure="loss is nan")
     frame = made.tables().metrics()
-    assert frame["metric"].tolist() == ["validation_accuracy"] * 2
+    told = list(zip(frame["glitch"], frame["class"], frame["metric"], strict=True))
+    both = [("", "validation_accuracy"), *(("clean", name) for name in FITTED)]
+    mislabeled = [("mislabeled", name) for name in (*FITTED, "true_label_accuracy")]
+    assert told == [("none", *row) for row in both] + [("uniform", *row) for row in both + mislabeled]
     assert frame["value"].iloc[0] == 0.75
-    assert np.isnan(frame["value"].iloc[1])
-    assert frame["status"].tolist() == ["ok", "failed: loss is nan"]
-    assert frame["validation_ratio"].tolist() == [0.3, 0.3]
+    np.testing.assert_array_equal(frame["value"].isna(), frame["glitch"] == "uniform")
+    assert frame["status"].tolist() == ["ok"] * 4 + ["failed: loss is nan"] * 8
+    assert set(frame["validation_ratio"]) == {0.3}
+    assert set(frame["subset"]) == {0}
+
+
+def test_loss_and_accuracy_by_kind_are_of_the_last_checkpoint(made):
+    """See logits_of. The model tells the true label of mislabeled samples, so the observed one has probability 1/4."""
+    made.train(made.cell("digits", "mixed", 0.2, 0))
+    frame = made.tables().metrics()
+    found = dict(zip(zip(frame["class"], frame["metric"], strict=True), frame["value"], strict=True))
+
+    def published(own, *others):
+        return np.log(sum(np.exp(p) for p in (own, *others))) - own
+
+    expected = {
+        ("", "validation_accuracy"): 0.75,
+        ("clean", "training_loss"): np.log(2),
+        ("clean", "training_accuracy"): 1,
+        ("clean", "training_loss_published"): published(1 / 2, 1 / 4, 1 / 4),
+        ("mislabeled", "training_loss"): np.log(4),
+        ("mislabeled", "training_accuracy"): 0,
+        ("mislabeled", "training_loss_published"): published(1 / 4, 1 / 2, 1 / 4),
+        ("mislabeled", "true_label_accuracy"): 1,
+        ("anomalous", "training_loss"): np.log(3 / 2),
+        ("anomalous", "training_accuracy"): 1,
+        ("anomalous", "training_loss_published"): published(2 / 3, 1 / 6, 1 / 6),
+    }
+    assert found == {row: pytest.approx(value, rel=1e-6) for row, value in expected.items()}
 
 
 def test_failed_cell(made):
@@ -211,7 +259,9 @@ def test_failed_inject(made):
     made.train(cell, failure="too few anomalies")
     made.score(cell, "si", failure="too few anomalies")
     tables = made.tables()
-    assert set(tables.metrics()["status"]) == {"failed: too few anomalies"}
+    frame = tables.metrics()
+    assert set(frame["status"]) == {"failed: too few anomalies"}
+    assert {"validation_accuracy", "training_loss", "f1"} <= set(frame["metric"])
     assert list(tables.samples()) == []
     assert len(tables.failures()) == 3
 
@@ -236,7 +286,7 @@ def test_nothing_to_detect_without_glitches(made, failure):
     made.score(cell, "si", **({"failure": failure} if failure else {}))
     made.detect(cell, "iforest", model="")
     metrics = made.tables().metrics()
-    others = metrics[metrics["metric"] != "validation_accuracy"]
+    others = metrics[~metrics["metric"].isin(OF_TRAINING)]
     assert set(others["status"]) == ({f"failed: {failure}"} if failure else set())
     assert others["value"].isna().all()
 
@@ -391,7 +441,7 @@ def test_series_of_every_stage(made):
     by_epoch = {f"{signal}_by_epoch" for signal in ("si", "mi", "aai")}
     cancelled = {f"{signal}_cancellation" for signal in ("si", "mi", "aai", "gd_class")}
     assert sorted(failed["series"]) == sorted({"agreement", *by_epoch, *cancelled})
-    assert set(failed["series"]) == set(frame["series"]) - {"training_loss", "validation_accuracy"}
+    assert set(failed["series"]) == set(frame["series"]) - OF_MODEL
     assert set(failed["estimator"]) == {"lissa"}
     assert failed[["x", "value"]].isna().all(axis=None)
     mine = frame[frame["series"] == "agreement"]
@@ -421,6 +471,9 @@ def test_series_of_a_control_are_of_clean_samples(made):
     assert frame.loc[frame["series"] == "si_by_epoch", "value"].tolist() == [14.5, 43.5]
 
 
+OF_MODEL = {"training_loss", "validation_accuracy", "training_loss_by_epoch", "training_accuracy_by_epoch"}
+
+
 def test_series(made):
     cell = made.cell("digits", "uniform", 0.125, 1)
     made.train(cell)
@@ -428,18 +481,29 @@ def test_series(made):
     made.score(cell, "si")
     frame = made.tables().series()
     failed, frame = frame[frame["status"] != "ok"], frame[frame["status"] == "ok"]
-    assert failed[["model", "series"]].to_numpy().tolist() == [
-        ["other", "training_loss"],
-        ["other", "validation_accuracy"],
+    assert set(failed["model"]) == {"other"}
+    assert sorted(failed["series"]) == sorted(OF_MODEL)
+    points = [tuple(row) for row in frame[["series", "class", "x", "value"]].to_numpy()]
+    assert points[:5] == [
+        ("training_loss", "", 1, 1.5),
+        ("training_loss", "", 2, 1.0),
+        ("training_loss", "", 3, 0.25),
+        ("validation_accuracy", "", 2, 0.5),
+        ("validation_accuracy", "", 3, 0.75),
     ]
-    points = [tuple(row) for row in frame[["series", "x", "value"]].to_numpy()]
-    assert points == [
-        ("training_loss", 1, 1.5),
-        ("training_loss", 2, 1.0),
-        ("training_loss", 3, 0.25),
-        ("validation_accuracy", 2, 0.5),
-        ("validation_accuracy", 3, 0.75),
-    ]
+    by_kind = {(series, kind, x): value for series, kind, x, value in points[5:]}
+    observed = cell["truth"]["observed_label"]
+    mislabeled = cell["truth"]["kind"] == "mislabeled"
+    assert by_kind == {  # at the first checkpoint all logits are equal, so that the first class is predicted
+        ("training_loss_by_epoch", "clean", 2): pytest.approx(np.log(3)),
+        ("training_loss_by_epoch", "clean", 3): pytest.approx(np.log(2), rel=1e-6),
+        ("training_loss_by_epoch", "mislabeled", 2): pytest.approx(np.log(3)),
+        ("training_loss_by_epoch", "mislabeled", 3): pytest.approx(np.log(4), rel=1e-6),
+        ("training_accuracy_by_epoch", "clean", 2): pytest.approx(np.mean(observed[~mislabeled] == 0)),
+        ("training_accuracy_by_epoch", "clean", 3): 1,
+        ("training_accuracy_by_epoch", "mislabeled", 2): pytest.approx(np.mean(observed[mislabeled] == 0)),
+        ("training_accuracy_by_epoch", "mislabeled", 3): 0,
+    }
     for column in CELL:
         assert set(frame[column]) == {cell["labels"][column]}
 
@@ -458,6 +522,46 @@ def test_costs_and_failures(made):
     assert frame["method"].tolist()[-1] == "si"
     assert frame["model"].tolist()[2:] == ["mlp", "mlp"]
     assert tables.failures() == {key: "no"}
+
+
+def test_costs_name_what_results_are_about(made):
+    """Results without rows of their own are named by the cells that read them, as far as those share them."""
+    first, second = (made.cell("digits", glitch, 0.125, 3) for glitch in ("uniform", "mixed"))
+    other = made.node("pool", {"dataset": "letters"})  # read by no measurement
+    frozen = {"parameters": {"frozen": 1000}}
+    features = made.node("features", {"dataset": "digits", "trunk": {}}, info=frozen)
+    crossval = {}
+    for cell in (first, second):
+        made.train(cell, inputs=[cell["pool"], cell["inject"], features])
+        spec, trained = {"dataset": "digits", "seed": 3}, {"parameters": {"trained": 7}}
+        crossval[cell["labels"]["glitch"]] = made.node("crossval", spec, info=trained)
+        made.detect(cell, "cleanlab", inputs=[crossval[cell["labels"]["glitch"]]])
+    influence = made.node("influence", {"dataset": "digits", "seed": 3})
+    made.score(first, "si", inputs=[influence], validation_noise=0.2)
+    made.score(first, "mi", inputs=[influence], validation_noise=0.2)
+    failed = made.node("crossval", {"dataset": "digits", "seed": 3}, failure="no")
+    made.detect(second, "cleanlab", failure="no", inputs=[failed])
+    frame = made.tables().costs()
+    named = {row["key"]: row[row.notna()].to_dict() for _, row in frame.iterrows()}
+    called = {"key", "stage", "seconds", "cpu_seconds", "peak_memory_mb", "parameters"}
+    cell_of = {key: {c: v for c, v in row.items() if c not in called} for key, row in named.items()}
+    both = {"dataset": "digits", "modality": "image"}
+    training = both | {"model": "mlp", "ratio": 0.125, "seed": 3}
+    assert cell_of[other] == {"dataset": "letters"}
+    assert cell_of[first["pool"]] == both
+    assert cell_of[first["inject"]] == both | {"glitch": "uniform", "ratio": 0.125, "seed": 3}
+    assert cell_of[features] == both | {"model": "mlp"}
+    assert cell_of[crossval["mixed"]] == training | {"glitch": "mixed"}
+    assert cell_of[influence] == training | {"glitch": "uniform", "estimator": "tracin", "validation_noise": 0.2}
+    parameters = frame.set_index("key")["parameters"]
+    assert parameters[features] == 1000
+    assert parameters[crossval["mixed"]] == 7
+    assert np.isnan(parameters[failed])
+    counted = frame.groupby("stage")["parameters"].agg(lambda values: set(values.dropna()))
+    assert counted["train"] == {33}
+    assert counted.drop(["train", "features", "crossval"]).map(len).eq(0).all()
+    by_model = frame[(frame["dataset"] == "digits") & (frame["model"] == "mlp")].groupby("stage")["seconds"].sum()
+    assert set(by_model.index) == {"features", "train", "crossval", "detect", "influence", "score"}
 
 
 def clean_run(made, datasets=("digits",), methods=("si", "cfrank", "iforest")):

@@ -35,10 +35,11 @@ def _write_tables(tables: Tables, folder: Path, ranking: str) -> dict[str, str]:
     _write_parquet(folder / "costs.parquet", [tables.costs()])
     for old in folder.glob("ranked/*.csv"):
         old.unlink()
-    unknown = list(tables.samples(controls_only=True))
-    if unknown:
-        for name, ranked in ranked_lists(pd.concat(unknown), ranking).items():
-            write_csv(folder / "ranked" / f"{name}.csv", ranked)
+    for dataset in dict.fromkeys(m["labels"]["dataset"] for m in tables.measurements):
+        unknown = list(tables.samples(controls_of=dataset))
+        if unknown:
+            for name, ranked in ranked_lists(pd.concat(unknown), ranking).items():
+                write_csv(folder / "ranked" / f"{name}.csv", ranked)
     return tables.failures()
 
 

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from glitchmark.evaluation.metrics import by_kind
 from glitchmark.influence.dynamics import Dynamics
+from glitchmark.influence.factors import cross_entropy
 from glitchmark.signals._cancellation import cancellation_by_signal
 from glitchmark.signals._series import SERIES as SIGNALS
 from glitchmark.signals._series import series
@@ -17,12 +19,21 @@ from glitchmark.store import Entry
 
 
 def training_curves(entry: Entry, kind: np.ndarray) -> Iterator[dict[str, Any]]:
-    """Training loss by epoch, validation accuracy by checkpoint."""
+    """Training loss by epoch, validation accuracy by checkpoint; by checkpoint, mean loss and accuracy of the observed
+    labels of each kind of training samples."""
     curves = entry.info["curves"]
     for epoch, loss in enumerate(curves["loss"], start=1):
         yield _row("training_loss", epoch, loss)
     for epoch, accuracy in zip(curves["epochs"], curves["validation_accuracy"], strict=True):
         yield _row("validation_accuracy", epoch, accuracy)
+    logits, labels = entry.arrays["logits_train"], entry.arrays["labels_train"]
+    checkpoints, n, classes = logits.shape
+    loss = cross_entropy(logits.reshape(-1, classes), np.tile(labels, checkpoints)).reshape(checkpoints, n)
+    correct = logits.argmax(axis=2) == labels
+    for name, values in {"training_loss_by_epoch": loss, "training_accuracy_by_epoch": correct}.items():
+        for shown, members in by_kind(kind):
+            for epoch, value in zip(curves["epochs"], values[:, members].mean(axis=1), strict=True):
+                yield _row(name, epoch, value, shown)
 
 
 def influence_by_epoch(entry: Entry, kind: np.ndarray) -> Iterator[dict[str, Any]]:
@@ -31,15 +42,12 @@ def influence_by_epoch(entry: Entry, kind: np.ndarray) -> Iterator[dict[str, Any
     dynamics = Dynamics(**entry.arrays)
     by_epoch = {signal: series(dynamics, signal) for signal in SIGNALS}
     cancelled = cancellation_by_signal(dynamics)
-    for group in ("", "mislabeled", "anomalous"):
-        members = kind == group
-        if members.any():
-            shown = group or "clean"
-            for signal, values in by_epoch.items():
-                for epoch, value in zip(entry.info["epochs"], values[:, members].mean(axis=1), strict=True):
-                    yield _row(f"{signal}_by_epoch", epoch, value, shown)
-            for signal, index in cancelled.items():
-                yield _row(f"{signal}_cancellation", 0, index[members].mean(), shown)
+    for shown, members in by_kind(kind):
+        for signal, values in by_epoch.items():
+            for epoch, value in zip(entry.info["epochs"], values[:, members].mean(axis=1), strict=True):
+                yield _row(f"{signal}_by_epoch", epoch, value, shown)
+        for signal, index in cancelled.items():
+            yield _row(f"{signal}_cancellation", 0, index[members].mean(), shown)
 
 
 def agreement(entry: Entry, kind: np.ndarray) -> Iterator[dict[str, Any]]:
@@ -61,7 +69,10 @@ class Series(NamedTuple):
 
 # by the stage that leaves the entry
 SERIES = {
-    "train": Series(training_curves, ("training_loss", "validation_accuracy")),
+    "train": Series(
+        training_curves,
+        ("training_loss", "validation_accuracy", "training_loss_by_epoch", "training_accuracy_by_epoch"),
+    ),
     "dynamics": Series(
         influence_by_epoch,
         (*(f"{s}_by_epoch" for s in SIGNALS), *(f"{s}_cancellation" for s in ("si", "mi", "aai", "gd_class"))),

@@ -4,6 +4,7 @@ Columns are those of docs/tables.md; rows are in the order of the grid, so that 
 """
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,26 @@ METRIC_COLUMNS = [
 CELL = (
     "dataset", "modality", "model", "estimator", "glitch", "ratio", "validation_noise", "seed", "method", "variant",
 )  # fmt: skip
+SAMPLE_COLUMNS = [
+    *CELL, "sample_id", "name", "observed_label", "true_label", "suggested_label", "glitch_kind", "kind", "score",
+    "rank",
+]  # fmt: skip
 CHANCE = 0.45  # a mean AUROC below it is no accident of few seeds
 DETECTION = ("f1", "precision", "recall", "average_precision", "auroc")
+FIT = ("training_loss", "training_accuracy", "training_loss_published")
+PARAMETERS = {"train": "trained", "crossval": "trained", "features": "frozen"}  # of a stage, which are counted
+TRAINING = ("dataset", "modality", "model", "glitch", "ratio", "seed")
+# what a result without rows of its own is named by, out of the cell of the first measurement that reads it
+SHARED = {
+    "pool": ("dataset", "modality"),
+    "subset": ("dataset", "modality", "seed"),
+    "inject": ("dataset", "modality", "glitch", "ratio", "seed"),
+    "validation": ("dataset", "modality", "validation_noise", "seed"),
+    "features": ("dataset", "modality", "model"),
+    "crossval": TRAINING,
+    "matrix": TRAINING,
+    "influence": (*TRAINING, "estimator", "validation_noise"),
+}
 
 
 class Truth:
@@ -30,10 +49,11 @@ class Truth:
 
     def __init__(self, inject: Entry, pool: Entry):
         arrays = inject.arrays
-        self.ids, self.ties = np.array(arrays["id"]), metrics.tie_break(arrays["id"])
+        self.ids = np.array(arrays["id"])
+        self.ties = metrics.tie_break(self.ids)
         self.observed, self.true = np.array(arrays["observed_label"]), np.array(arrays["true_label"])
-        self.glitch, self.kind = np.array(arrays["glitch"]), np.array(arrays["kind"])
-        self.class_names = np.array(pool.info["class_names"])
+        self.kind = np.array(arrays["kind"])
+        self.class_names = pd.Series([*pool.info["class_names"], ""]).array  # -1, no class, is the last
         self.names = np.full(len(self.ids), "")
         if "names" in pool.arrays:
             own = self.true >= 0  # added samples come from elsewhere
@@ -46,12 +66,20 @@ class Tables:
     def __init__(self, order: dict[str, Any]):
         self.order, self.store = order, Store(order["store"])
         self.measurements = order["measurements"]
+        self.whole = (order["settings"]["validation"], 0)  # validation ratio and subset of what is told of a model
         self._truth: tuple[str, Truth | None] = ("", None)
 
     def metrics(self) -> pd.DataFrame:
         """metrics.parquet: a row a measurement."""
-        self._seen = self._metrics_by_method()
-        rows = [row for measurement in self.measurements for row in self._metric_rows(measurement)]
+        measured = [self._measured(m) for m in self.measurements]
+        seen: dict[str, dict[str, None]] = {}  # the metrics of each method: its failed cells are missing from none
+        for m, found in zip(self.measurements, measured, strict=True):
+            names = seen.setdefault(m["labels"]["method"], dict.fromkeys(DETECTION))
+            names |= dict.fromkeys(row["metric"] for row in found or ())
+        rows = []
+        for m, found in zip(self.measurements, measured, strict=True):
+            cell = {column: m["labels"][column] for column in CELL} | {"budget": 0.0}
+            rows += [cell | row for row in (self._failed(m, seen) if found is None else found)]
         frame = pd.DataFrame(rows, columns=METRIC_COLUMNS)
         return frame.astype({"value": "float64", "ratio": "float64", "validation_ratio": "float64"})
 
@@ -60,7 +88,7 @@ class Tables:
         turned. table: metrics.parquet."""
         targets = {m["labels"]["method"]: m["labels"]["targets"] for m in self.measurements if m["rows"]}
         kinds: dict[str, set[str]] = {}
-        for m in self.measurements:
+        for m in {m["inject"]: m for m in self.measurements}.values():
             truth = self._truth_of(m)
             if truth is not None:
                 kinds.setdefault(m["labels"]["glitch"], set()).update(np.unique(truth.kind[truth.kind != ""]).tolist())
@@ -69,33 +97,18 @@ class Tables:
         means = aurocs[np.array(meant, bool)].groupby("method")["value"].mean()
         return means[means < CHANCE].to_dict()
 
-    def samples(self, *, controls_only: bool = False) -> Iterator[pd.DataFrame]:
-        """samples.parquet, a frame a measurement: a row a sample, for the largest validation ratio's first subset.
+    def samples(self, *, controls_of: str | None = None) -> Iterator[pd.DataFrame]:
+        """samples.parquet, a frame a cell: a row a method and sample, for the largest validation ratio's first subset.
 
-        controls_only: only cells in which nothing was broken on purpose.
+        controls_of: a data set, of which only the cells in which nothing was broken on purpose count.
         """
-        for m in self.measurements:
-            if controls_only and not m["labels"]["control"]:
-                continue
-            entry = self.store.open(m["key"])
-            truth = self._truth_of(m)
-            if not m["rows"] or entry.failure is not None or truth is None:
-                continue
-            row = int(np.argmax([ratio for ratio, _ in m["rows"]]))
-            score = entry.arrays["score"][row]
-            suggested = entry.arrays["suggested"][row] if "suggested" in entry.arrays else None
-            names = truth.class_names
-            frame = pd.DataFrame({column: [m["labels"][column]] * len(score) for column in CELL})
-            frame["sample_id"], frame["name"] = truth.ids, truth.names
-            frame["observed_label"] = names[truth.observed]
-            known = not m["labels"]["control"]
-            frame["true_label"] = np.where(truth.true >= 0, names[truth.true], "") if known else ""
-            frame["suggested_label"] = "" if suggested is None else names[suggested]
-            frame["glitch_kind"] = truth.kind
-            frame["kind"] = np.array(entry.arrays["kind"][row]) if "kind" in entry.arrays else ""
-            frame["score"] = score
-            frame["rank"] = metrics.ranking(score, truth.ties)
-            yield frame
+        scored = [m for m in self.measurements if m["rows"]]
+        if controls_of is not None:
+            scored = [m for m in scored if m["labels"]["control"] and m["labels"]["dataset"] == controls_of]
+        for _, cell in groupby(scored, key=lambda m: m["inject"]):
+            frame = self._sample_rows(list(cell))
+            if frame is not None:
+                yield frame
 
     def series(self) -> pd.DataFrame:
         """series.parquet: what has an axis of its own (see evaluation.series)."""
@@ -112,17 +125,22 @@ class Tables:
         return pd.DataFrame(rows, columns=[*CELL, "class", "series", "x", "value", "status"])
 
     def costs(self) -> pd.DataFrame:
-        """costs.parquet: seconds, CPU seconds and peak memory of every node; where a table names it, with its cell."""
+        """costs.parquet: seconds, CPU seconds, peak memory and parameters of every node, with what it is about."""
         labels = {m["key"]: m["labels"] for m in self.measurements}
-        rows = []
-        for key in self.order["nodes"]:
-            record = self.store.open(key).record
-            cell = {c: labels.get(key, {}).get(c) for c in CELL}
-            for name in ("dataset", "seed"):
-                if cell[name] is None:
-                    cell[name] = record["spec"].get(name)
-            rows.append({"stage": record["stage"], **cell, "key": key, **record["cost"]})
-        return pd.DataFrame(rows)
+        rows: dict[str, dict[str, Any]] = {}
+        for key in self.order["nodes"]:  # inputs come before what reads them
+            entry = self.store.open(key)
+            stage, spec = entry.record["stage"], entry.record["spec"]
+            cell = dict.fromkeys(CELL) | {name: spec[name] for name in ("dataset", "seed") if name in spec}
+            if key in labels:
+                cell |= {column: labels[key][column] for column in CELL}
+                for read in (rows[k] for k in entry.record["inputs"].values()):
+                    if read["stage"] in SHARED and read["modality"] is None:
+                        read |= {column: cell[column] for column in SHARED[read["stage"]]}
+            counted = stage in PARAMETERS and entry.failure is None
+            parameters = entry.info["parameters"][PARAMETERS[stage]] if counted else np.nan
+            rows[key] = {"stage": stage, **cell, "key": key, **entry.record["cost"], "parameters": parameters}
+        return pd.DataFrame(list(rows.values()))
 
     def failures(self) -> dict[str, str]:
         """Key -> reason of every node that failed."""
@@ -137,53 +155,98 @@ class Tables:
             self._truth = (m["inject"], truth)
         return self._truth[1]
 
-    def _metrics_by_method(self) -> dict[str, set[str]]:
-        """Which metrics each method yields beyond detection, so that its failed cells are missing from none of them."""
-        extra = {"suggested": "repair_accuracy", "kind": "characterisation_accuracy"}
-        seen: dict[str, set[str]] = {}
-        for m in self.measurements:
-            if m["rows"]:
-                arrays = self.store.open(m["key"]).arrays
-                seen.setdefault(m["labels"]["method"], set()).update(extra[name] for name in extra if name in arrays)
-        return seen
-
-    def _metric_rows(self, m: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        entry = self.store.open(m["key"])
-        base = {column: m["labels"][column] for column in CELL} | {
-            "validation_ratio": self.order["settings"]["validation"],
-            "subset": 0,
-            "budget": 0.0,
-            "class": "",
+    def _sample_rows(self, cell: list[dict[str, Any]]) -> pd.DataFrame | None:
+        """Rows about one cell, from its methods that did not fail; None if none did."""
+        truth = self._truth_of(cell[0])
+        labels, told = [], []
+        for m in cell:
+            entry = self.store.open(m["key"])
+            if entry.failure is None:
+                labels.append([m["labels"][column] for column in CELL])
+                told.append(_told(entry, m["rows"], truth))
+        if not told:
+            return None
+        known = np.full(len(truth.ids), -1) if cell[0]["labels"]["control"] else truth.true
+        samples = {
+            "sample_id": truth.ids,
+            "name": truth.names,
+            "observed_label": truth.class_names.take(truth.observed),
+            "true_label": truth.class_names.take(known),
+            "glitch_kind": truth.kind,
         }
-        if m["stage"] == "train":
-            value = entry.info.get("validation_accuracy", np.nan)
-            yield base | {"metric": "validation_accuracy", "value": value, "status": _status(entry)}
-            return
-        for row, (ratio, subset) in enumerate(m["rows"]):
-            base = base | {"validation_ratio": ratio, "subset": subset}
-            if entry.failure is not None:
-                names = [*DETECTION, *sorted(self._seen.get(m["labels"]["method"], set()) - set(DETECTION))]
-                yield from (base | {"metric": name, "value": np.nan, "status": _status(entry)} for name in names)
-                continue
-            for group, metric, value, status in self._measured(m, entry, row):
-                yield base | {"class": group, "metric": metric, "value": value, "status": status}
+        method, sample = np.indices((len(told), len(truth.ids))).reshape(2, -1)
+        parts = [
+            pd.DataFrame(labels, columns=CELL).take(method).reset_index(drop=True),
+            pd.DataFrame(samples).take(sample).reset_index(drop=True),
+            pd.DataFrame({name: np.concatenate([of[name] for of in told]) for name in told[0]}),
+        ]
+        frame = pd.concat(parts, axis=1)
+        frame["suggested_label"] = truth.class_names.take(frame["suggested_label"].to_numpy())
+        return frame[SAMPLE_COLUMNS]
 
-    def _measured(self, m: dict[str, Any], entry: Entry, row: int) -> Iterator[tuple[str, str, float, str]]:
-        """(class, metric, value, status) of one score; nothing where no glitch is known."""
-        truth = self._truth_of(m)
-        glitched = truth.kind != ""
-        if not glitched.any():
-            return
-        score = entry.arrays["score"][row]
-        status = "constant" if np.all(score == score[0]) else "ok"
-        values = metrics.detection(score, metrics.ranking(score, truth.ties), glitched)
-        if "suggested" in entry.arrays:
-            mislabeled = truth.kind == "mislabeled"
-            values |= metrics.repair(entry.arrays["suggested"][row], truth.true, mislabeled)
-        yield from (("", metric, value, status) for metric, value in values.items())
-        if "kind" in entry.arrays:
-            for group, told in metrics.characterisation(np.array(entry.arrays["kind"][row]), truth.kind).items():
-                yield from ((group, metric, value, status) for metric, value in told.items())
+    def _measured(self, m: dict[str, Any]) -> list[dict[str, Any]] | None:
+        """What metrics.parquet says of a measurement, beyond its cell; None if it failed."""
+        entry = self.store.open(m["key"])
+        if entry.failure is not None:
+            return None
+        if m["stage"] == "train":
+            return self._of_training(m, entry)
+        return [row for i, draw in enumerate(m["rows"]) for row in _of_score(entry, i, draw, self._truth_of(m))]
+
+    def _of_training(self, m: dict[str, Any], entry: Entry) -> list[dict[str, Any]]:
+        arrays, truth = entry.arrays, self._truth_of(m)
+        fit = metrics.training_fit(arrays["logits_train"][-1], arrays["labels_train"], truth.true, truth.kind)
+        told = [("", "validation_accuracy", entry.info["validation_accuracy"])]
+        told += [(kind, name, value) for kind, found in fit.items() for name, value in found.items()]
+        return [_row(self.whole, *row) for row in told]
+
+    def _failed(self, m: dict[str, Any], names: dict[str, dict[str, None]]) -> list[dict[str, Any]]:
+        """Rows without a value, of what a failed measurement would have told. names: of the metrics by method."""
+        status = _status(self.store.open(m["key"]))
+        if m["stage"] == "train":
+            truth = self._truth_of(m)
+            # without training data, which kinds there would have been is not known
+            kinds = ["clean"] if truth is None else [kind for kind, _ in metrics.by_kind(truth.kind)]
+            told = [("", "validation_accuracy")]
+            for kind in kinds:
+                told += [(kind, name) for name in (*FIT, *(("true_label_accuracy",) if kind == "mislabeled" else ()))]
+            return [_row(self.whole, kind, name, np.nan, status) for kind, name in told]
+        return [_row(draw, "", name, np.nan, status) for draw in m["rows"] for name in names[m["labels"]["method"]]]
+
+
+def _row(draw: tuple[float, int], group: str, metric: str, value: float, status: str = "ok") -> dict[str, Any]:
+    ratio, subset = draw
+    return {
+        "validation_ratio": ratio, "subset": subset, "class": group, "metric": metric, "value": value, "status": status,
+    }  # fmt: skip
+
+
+def _of_score(entry: Entry, i: int, draw: tuple[float, int], truth: Truth) -> Iterator[dict[str, Any]]:
+    """What is measured of row i of a score; nothing where no glitch is known."""
+    glitched = truth.kind != ""
+    if not glitched.any():
+        return
+    score = np.array(entry.arrays["score"][i])
+    status = "constant" if np.all(score == score[0]) else "ok"
+    values = metrics.detection(score, metrics.ranking(score, truth.ties), glitched)
+    if "suggested" in entry.arrays:
+        values |= metrics.repair(entry.arrays["suggested"][i], truth.true, truth.kind == "mislabeled")
+    yield from (_row(draw, "", name, value, status) for name, value in values.items())
+    if "kind" in entry.arrays:
+        for group, told in metrics.characterisation(np.array(entry.arrays["kind"][i]), truth.kind).items():
+            yield from (_row(draw, group, name, value, status) for name, value in told.items())
+
+
+def _told(entry: Entry, rows: list[tuple[float, int]], truth: Truth) -> dict[str, np.ndarray]:
+    """What a method says of each sample, for the largest validation ratio's first subset; labels as numbers."""
+    i, arrays, n = int(np.argmax([ratio for ratio, _ in rows])), entry.arrays, len(truth.ids)
+    score = np.array(arrays["score"][i])
+    return {
+        "suggested_label": np.array(arrays["suggested"][i]) if "suggested" in arrays else np.full(n, -1),
+        "kind": np.array(arrays["kind"][i]) if "kind" in arrays else np.full(n, ""),
+        "score": score,
+        "rank": metrics.ranking(score, truth.ties),
+    }
 
 
 def _status(entry: Entry) -> str:

@@ -39,4 +39,4 @@ def vit_cifar(shape: tuple[int, ...], n_classes: int) -> Parts:
         num_classes=0,
         embed_layer=partial(HybridEmbed, backbone=stem, proj=False),
     )
-    return parts(network, n_classes)
+    return parts(network, n_classes, "head.")

@@ -28,7 +28,7 @@ def load_weights(parts: Parts, source: str | Path, digest: str = "") -> None:
     else:
         file = Path(source)
         _check_unchanged(file, digest)
-    given = {k: v for k, v in _read(file).items() if not k.startswith(parts.head_prefix)}
+    given = {k: v for k, v in read_weights(file).items() if not k.startswith(parts.head_prefix)}
     try:
         # the library's loading also knows the names that layers had in older versions (ViT's linear_1, linear_2)
         missing, _ = parts.network.load_state_dict(given, strict=False)
@@ -52,7 +52,7 @@ def _check_unchanged(file: Path, digest: str) -> None:
         raise Unavailable(f"the weights file '{file}' was changed since this run was planned; run again.")
 
 
-def _read(file: Path) -> dict[str, torch.Tensor]:
+def read_weights(file: Path) -> dict[str, torch.Tensor]:
     """Name -> tensor. Nothing that a file of torch's format holds is executed (``weights_only``)."""
     try:
         if file.suffix == ".safetensors":

@@ -244,7 +244,7 @@ def test_dropout_is_a_function_of_the_seed(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "rate", "batch"), [("ft_transformer", 0.05, 20), ("resnet", 0.05, 20), ("mlp", 0.1, 10)]
+    ("name", "rate", "batch"), [("ft_transformer", 0.02, 20), ("resnet", 0.05, 20), ("mlp", 0.1, 10)]
 )
 def test_models_for_tables_learn(name, rate, batch):
     parts = built(name)

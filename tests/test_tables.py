@@ -689,6 +689,10 @@ def test_job_writes_all_tables(made, tmp_path):
     ranked = pd.read_csv(tmp_path / "ranked" / "digits-mlp.csv")
     assert ranked["rank_cfrank"].is_monotonic_increasing
     assert not list(tmp_path.glob("**/.new-*"))
+    before = {path: path.read_bytes() for path in tmp_path.glob("**/*.[pc][as][rv]*")}
+    assert {path.name for path in before} >= {"metrics.parquet", "samples.parquet", "series.parquet", "digits-mlp.csv"}
+    job.main(str(order_path), str(manifest_path))
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_job_without_clean_data_writes_no_lists(made, tmp_path):

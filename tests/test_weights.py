@@ -429,7 +429,6 @@ NETWORKS = {
     "resnet18": {},
     "vit_cifar": {},
     "convnext_cifar": {},
-    "convnext_t": {},
     "timm": {"architecture": "test_convnext"},
 }
 
@@ -453,7 +452,7 @@ def moved(name):
 @pytest.mark.parametrize(
     ("name", "dtype"),
     [
-        *((name, torch.float16) for name in NETWORKS if name != "convnext_t"),
+        *((name, torch.float16) for name in NETWORKS),
         ("timm", torch.bfloat16),
         ("vit_cifar", torch.float32),
     ],
@@ -478,7 +477,6 @@ def test_files_of_any_precision_fill_all_but_the_head_in_single_precision(name, 
         ("vit_cifar", "patch_embed.backbone.0.conv.weight", "blocks.3.attn.qkv.weight"),
         ("convnext_cifar", "stages.0.blocks.1.conv_dw.weight", "head.norm.weight"),
         ("timm", "stem.0.weight", "head.norm.bias"),
-        ("convnext_t", "features.1.0.block.0.weight", "classifier.0.weight"),
     ],
 )
 def test_the_first_layer_that_does_not_fit_is_named(name, first, later, tmp_path):

@@ -47,7 +47,9 @@ def _write_parquet(path: Path, frames: Iterable[pd.DataFrame]) -> None:
     """Write frames, one after another, as one Parquet file; an empty one if there are none."""
     remaining = iter(frames)
     first = pa.Table.from_pandas(next(remaining, pd.DataFrame()), preserve_index=False)
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, first.schema, compression="zstd") as writer:
+    repeated = [field.name for field in first.schema if not pa.types.is_floating(field.type)]
+    options = {"compression": "zstd", "use_dictionary": repeated}  # scores differ: a dictionary of them only costs
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, first.schema, **options) as writer:
         writer.write_table(first)
         for frame in remaining:
             writer.write_table(pa.Table.from_pandas(frame, schema=first.schema, preserve_index=False))

@@ -28,7 +28,7 @@ class Dataset:
 @dataclass(frozen=True)
 class Model:
     """weights: path of a file, of the folder that keeps published ones, or ""; weights_digest: of the file's content,
-    or their name. input_size: pixels a side; None as they are.
+    or their name (timm's with the file's SHA-256). input_size: pixels a side; None as they are.
     datasets: ids of those it is trained on; () for all of its modality."""
 
     id: str

@@ -132,6 +132,10 @@ def _model(entry: dict[str, Any], index: int, config: dict[str, Any]) -> Model:
     own = ("name", "id", "trained", "weights", "input_size", "datasets", "path", *SETTINGS)
     params = {k: v for k, v in entry.items() if k not in own}
     plugin.check_parameters(params, where, own)
+    try:
+        plugin.info["check"](**plugin.parameters | params)
+    except CellError as error:
+        raise UserError(f"{where}: model '{plugin.name}': {error}.") from error
     trained, weights = entry["trained"], entry.get("weights", "")
     if trained not in plugin.info["trained"]:
         allowed = ", ".join(plugin.info["trained"])

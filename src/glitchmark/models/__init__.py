@@ -18,7 +18,8 @@ TRAINED = ("all", "last_block", "head")
 class Parts:
     """A classifier in the three parts that can be frozen: ``logits = head(block(stem(x)))``.
 
-    network: the module that owns all three, under the names that weights files use.
+    network: the module that owns stem and block, and the head too where the library's network has one, under the names
+    that weights files use.
     head_prefix: the prefix of the head's names there; a new head is trained, so these weights are not loaded.
     """
 
@@ -40,10 +41,16 @@ class Parts:
 
 
 def model(
-    name: str, *, modality: str, trained: tuple[str, ...] = TRAINED, reference: str
+    name: str,
+    *,
+    modality: str,
+    trained: tuple[str, ...] = TRAINED,
+    reference: str,
+    check: Callable[..., None] = lambda **_: None,
 ) -> Callable[[Callable], Callable]:
     """Mark a function ``(shape, n_classes, **parameters) -> Parts`` as a model.
 
     shape: of one prepared input: (3, H, W) for images, (d,) for tables. trained: which of TRAINED it supports.
+    check: ``(**parameters)`` raises CellError for what cannot work, before anything runs and without importing torch.
     """
-    return plugin("model", name, modality=modality, trained=trained, reference=reference)
+    return plugin("model", name, modality=modality, trained=trained, reference=reference, check=check)

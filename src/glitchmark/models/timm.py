@@ -1,11 +1,28 @@
 """Any image model of timm."""
 
+import re
+
 from glitchmark.errors import CellError
 from glitchmark.models import Parts, model
 from glitchmark.registry import suggestion
 
 
-@model("timm", modality="image", trained=("head", "all"), reference="Wightman, PyTorch Image Models, 2019")
+def check_form(architecture: str) -> None:
+    """Raise CellError for what is no name of an architecture."""
+    if not re.fullmatch(r"[a-z0-9_]+", str(architecture)) or not isinstance(architecture, str):
+        raise CellError(
+            f"architecture: {architecture!r} must be a name of timm.list_models(), such as resnet50, without the tag of "
+            "its weights"
+        )
+
+
+@model(
+    "timm",
+    modality="image",
+    trained=("head", "all"),
+    reference="Wightman, PyTorch Image Models, 2019",
+    check=check_form,
+)
 def timm(shape: tuple[int, ...], n_classes: int, *, architecture: str) -> Parts:
     """A network of timm by its name, such as resnet50 or vit_small_patch16_224, with a new linear head.
 

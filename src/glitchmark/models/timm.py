@@ -11,8 +11,8 @@ def check_form(architecture: str) -> None:
     """Raise CellError for what is no name of an architecture."""
     if not re.fullmatch(r"[a-z0-9_]+", str(architecture)) or not isinstance(architecture, str):
         raise CellError(
-            f"architecture: {architecture!r} must be a name of timm.list_models(), such as resnet50, without the tag of "
-            "its weights"
+            f"architecture: {architecture!r} must be a name of timm.list_models(), such as resnet50, without the tag "
+            "of its weights"
         )
 
 

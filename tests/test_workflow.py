@@ -491,7 +491,12 @@ def test_a_users_own_file_is_scored_without_truth(project):
     assert len(ranked) == 72
     assert set(ranked["suggested_label"]) <= {"ant", "bee", "cat"}
     metrics = pd.read_parquet(project.results / "metrics.parquet")
-    assert set(metrics["metric"]) == {"validation_accuracy"}
+    assert set(metrics["metric"]) == {
+        "validation_accuracy",
+        "training_loss",
+        "training_accuracy",
+        "training_loss_published",
+    }
     samples = pd.read_parquet(project.results / "samples.parquet")
     assert (samples["true_label"] == "").all()
 

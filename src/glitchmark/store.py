@@ -19,6 +19,9 @@ from typing import Any
 import numpy as np
 
 
+SMALL = 1 << 20  # bytes
+
+
 class DamagedEntry(Exception):
     """A stored file does not have the digest that was recorded when it was written. key: its entry's."""
 
@@ -51,7 +54,9 @@ class Arrays(Mapping):
             if not path.is_file() or (path not in self._checked and file_digest(path) != self._digests[name]):
                 raise DamagedEntry(path)
             self._checked.add(path)
-            self._open[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+            small = path.stat().st_size < SMALL  # which a memory map would cost more than it saves
+            self._open[name] = np.load(path, mmap_mode=None if small else "r", allow_pickle=False)
+            self._open[name].flags.writeable = False
         return self._open[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -1,6 +1,9 @@
 """The real workflow with frozen layers: features computed once, by content, and the same numbers as without a store."""
 
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -197,10 +200,27 @@ def test_what_reads_damaged_features_of_a_head_says_so_and_the_next_run_mends_it
     assert done.returncode != 0
     assert "Run again" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    for _ in range(len(of_stage(copy, "train"))):
-        if copy.run(**GRID, check=False).returncode == 0:
-            break
+    assert "refers to features in" in done.stdout + done.stderr
+    copy.run(**GRID)
     assert metrics(copy) == before
+
+
+def test_jobs_that_are_killed_at_any_moment_leave_the_same_results(copy):
+    """Features and trainings, killed twice a job at times that no seed fixes, and started again."""
+    digests = {key: record["digests"] for key, record in copy.entries().items()}
+    rows = {folder.name: (folder / "features.npy").read_bytes() for folder in segments(copy)}
+    forget(copy, "features", "train")
+    shutil.rmtree(copy.folder / "results" / "features")
+    for stage in ("features", "train"):
+        for order in sorted((copy.results / "plan" / stage).glob("*.json")):
+            command = [sys.executable, "-m", "glitchmark.job", str(order), str(copy.folder / "m-0.json")]
+            for delay in np.random.default_rng().uniform(0.5, 4, 2):
+                with subprocess.Popen(command, cwd=copy.folder, stderr=subprocess.DEVNULL) as job:
+                    time.sleep(delay)
+                    job.kill()
+            subprocess.run(command, cwd=copy.folder, check=True)
+    assert {key: record["digests"] for key, record in copy.entries().items()} == digests
+    assert {folder.name: (folder / "features.npy").read_bytes() for folder in segments(copy)}.items() >= rows.items()
 
 
 def test_half_precision_is_close_and_its_own_key(copy):

@@ -63,7 +63,7 @@ class Workflow:
     def gpu(self) -> int:
         """How many GPUs a job that computes with a network asks Snakemake for; torch is not imported to find out."""
         device = self.config["device"]
-        return int(device == "cuda" or (device == "auto" and Path("/dev/nvidia0").exists()))
+        return int(device == "cuda" or (device == "auto" and any(Path("/dev").glob("nvidia[0-9]*"))))
 
     def manifest(self, stage: str, name: str) -> str:
         """Path of a chunk's manifest."""

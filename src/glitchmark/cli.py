@@ -177,7 +177,8 @@ def _clean(arguments: argparse.Namespace, _: list[str]) -> int:
         store.sweep()
         for key in unused:
             store.remove(key)
-    segments = clean(results / "features", map(store.open, sorted(there & set(used))), arguments.dry_run)
+    with mending(store):
+        segments = clean(results / "features", map(store.open, sorted(there & set(used))), arguments.dry_run)
     lock.close()
     print(
         f"{'would remove' if arguments.dry_run else 'removed'} {len(unused)} results and {segments} segments of "

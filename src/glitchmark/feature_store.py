@@ -10,16 +10,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glitchmark.errors import Unavailable
 from glitchmark.keys import fingerprint
 from glitchmark.store import DamagedEntry, Store
 
 if TYPE_CHECKING:
     from glitchmark.store import Entry
 
+Compute = Callable[[np.ndarray], Iterator[np.ndarray]]
+
+ATTEMPTS = 5  # at reading what another job may be removing, or a disk damages
 SEGMENT = 2048  # rows; what is lost when a job is killed, and what a pass holds in memory
 
 
@@ -44,7 +48,13 @@ class FeatureStore:
     def __init__(self, folder: str | Path):
         """folder: of the part; it need not exist."""
         self._segments = Store(folder)
+        self._damaged: set[str] = set()
         self._forget_index()
+
+    @property
+    def folder(self) -> Path:
+        """Where the segments are."""
+        return self._segments.folder
 
     def missing(self, ids: np.ndarray) -> np.ndarray:
         """int64, ascending: the first position of each sample in ``ids``, bytes (n,), that is not there."""
@@ -52,18 +62,25 @@ class FeatureStore:
         first = np.sort(np.unique(ids, return_index=True)[1])
         return first[~self._find(ids[first])[1]]
 
-    def add(self, ids: np.ndarray, batches: Iterable[np.ndarray]) -> None:
+    def add(self, ids: np.ndarray, batches: Iterable[np.ndarray], about: dict[str, Any]) -> None:
         """Store rows, in the order of ``ids``, bytes (k,); batches: their features, (b, ...) each. A segment is stored
-        as soon as its rows are there."""
+        as soon as its rows are there, with what is said ``about`` the frozen part; damaged ones are removed."""
+        for name in self._damaged:
+            self._segments.remove(name)
+        self._damaged.clear()
         for number, features in enumerate(_segments(batches)):
             part = ids[number * SEGMENT : number * SEGMENT + len(features)]
-            key = fingerprint(b"".join(part).decode())
-            self._segments.put(key, {"ids": part, "features": features}, {})
+            self._segments.put(fingerprint(b"".join(part).decode()), {"ids": part, "features": features}, about)
+
+    def about(self) -> dict[str, Any]:
+        """What is said of the frozen part; empty without any segment."""
+        self._look_again()
+        return self._segments.open(self._names[0]).info if self._names else {}
 
     def rows(self, ids: np.ndarray) -> np.ndarray:
         """The features of samples, float32 (n, ...), in the order of ``ids``, bytes (n,), n > 0, which may repeat.
 
-        Raises MissingFeatures. A damaged segment is removed, and its rows are missing from then on.
+        Raises MissingFeatures. Rows of a damaged segment are missing from then on.
         """
         absent = self.missing(ids)
         if len(absent):
@@ -76,7 +93,7 @@ class FeatureStore:
             try:
                 features = self._segments.get(self._names[number]).arrays["features"]
             except DamagedEntry:
-                self._segments.remove(self._names[number])
+                self._damaged.add(self._names[number])
                 self._forget_index()  # another segment may hold some of its rows as well
                 raise MissingFeatures(wanted) from None
             if out is None:
@@ -85,17 +102,21 @@ class FeatureStore:
         return out
 
     def unused(self, used: np.ndarray) -> list[str]:
-        """The segments that hold none of the samples ``used``, bytes (n,)."""
+        """The segments that are damaged or hold none of the samples ``used``, bytes (n,)."""
         self._look_again()
         needed = set(self._segment[np.isin(self._ids, used)].tolist())
-        return [name for number, name in enumerate(self._names) if number not in needed]
+        return [*(name for number, name in enumerate(self._names) if number not in needed), *sorted(self._damaged)]
 
     def remove(self, names: list[str]) -> None:
-        """Remove segments, and what killed writers left behind. Nobody may be writing meanwhile."""
+        """Remove segments, what killed writers left behind, and the folder if it is then empty. Nobody may be writing
+        meanwhile."""
         self._segments.sweep()
         for name in names:
             self._segments.remove(name)
+        self._damaged.clear()
         self._forget_index()
+        if self.folder.is_dir() and not any(self.folder.iterdir()):
+            self.folder.rmdir()
 
     def _forget_index(self) -> None:
         """The index: sorted ids, and the segment, by its place in ``_names``, and row of each."""
@@ -105,18 +126,20 @@ class FeatureStore:
 
     def _look_again(self) -> None:
         """Read the ids of segments that were not read yet: other jobs may have written some."""
-        for name in sorted(self._segments.keys() - set(self._names)):
+        new = sorted(self._segments.keys() - set(self._names) - self._damaged)
+        ids, segment, row = [self._ids], [self._segment], [self._row]
+        for name in new:
             try:
-                ids = np.array(self._segments.get(name).arrays["ids"])
+                ids.append(np.array(self._segments.get(name).arrays["ids"]))
             except DamagedEntry:
-                self._segments.remove(name)
+                self._damaged.add(name)
                 continue
             self._names.append(name)
-            every = np.concatenate([self._ids, ids])
-            segment = np.concatenate([self._segment, np.full(len(ids), len(self._names) - 1)])
-            row = np.concatenate([self._row, np.arange(len(ids))])
-            self._ids, first = np.unique(every, return_index=True)
-            self._segment, self._row = segment[first], row[first]
+            segment.append(np.full(len(ids[-1]), len(self._names) - 1))
+            row.append(np.arange(len(ids[-1])))
+        if new:
+            self._ids, first = np.unique(np.concatenate(ids), return_index=True)
+            self._segment, self._row = np.concatenate(segment)[first], np.concatenate(row)[first]
 
     def _find(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Positions in the index, int64 (n,), and whether each sample is there, bool (n,)."""
@@ -132,20 +155,27 @@ def opened(folder: str) -> FeatureStore:
     return FeatureStore(folder)
 
 
-def fill(store: FeatureStore, ids: np.ndarray, compute: Callable[[np.ndarray], Iterator[np.ndarray]]) -> None:
-    """Add what is missing. compute: positions in ``ids``, int64 (k,) -> batches of their features."""
+def fill(store: FeatureStore, ids: np.ndarray, compute: Compute, about: Callable[[], dict[str, Any]]) -> None:
+    """Add what is missing. compute: positions in ``ids``, int64 (k,) -> batches of their features. about: what is to be
+    said of the frozen part, asked for only if something is missing."""
     absent = store.missing(ids)
     if len(absent):
-        store.add(ids[absent], compute(absent))
+        store.add(ids[absent], compute(absent), about())
 
 
-def read(store: FeatureStore, ids: np.ndarray, compute: Callable[[np.ndarray], Iterator[np.ndarray]]) -> np.ndarray:
-    """The features of all samples, float32 (n, ...); what is missing or damaged is computed anew, see :func:`fill`."""
-    while True:
+def read(
+    store: FeatureStore, ids: np.ndarray, compute: Compute, about: Callable[[], dict[str, Any]] = dict
+) -> np.ndarray:
+    """The features of all samples, float32 (n, ...); what is missing or damaged is computed anew, see :func:`fill`.
+
+    Raises Unavailable where what was written cannot be read back.
+    """
+    for _ in range(ATTEMPTS):
         try:
             return store.rows(ids)
         except MissingFeatures:
-            fill(store, ids, compute)
+            fill(store, ids, compute, about)
+    raise Unavailable(f"features that were written to {store.folder} are damaged when they are read; check the disk")
 
 
 def _segments(batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -162,9 +192,12 @@ def _segments(batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield np.concatenate(waiting)
 
 
-def factor_arrays(train: "Entry", folder: str | Path) -> Mapping[str, np.ndarray]:
+def factor_arrays(
+    train: "Entry", folder: str | Path, parts: tuple[str, ...] = ("train", "val")
+) -> Mapping[str, np.ndarray]:
     """The factors' arrays of a training (see influence.factors.Factors). Where all below the head is frozen, the
-    training refers to features by their ids, and they are read from ``folder``, which holds those of all parts.
+    training refers to features by their ids, and those of ``parts`` are read from ``folder``, which holds those of all
+    frozen parts.
 
     Raises DamagedEntry for the training where features were lost: it computes them anew.
     """
@@ -173,10 +206,10 @@ def factor_arrays(train: "Entry", folder: str | Path) -> Mapping[str, np.ndarray
         return arrays
     store = opened(str(Path(folder) / train.info["trunk"]))
     try:
-        read = {part: store.rows(np.array(arrays[f"feature_ids_{part}"]))[None] for part in ("train", "val")}
+        read = {f"features_{part}": store.rows(np.array(arrays[f"feature_ids_{part}"]))[None] for part in parts}
     except MissingFeatures:
-        raise DamagedEntry(train.path) from None
-    return {**arrays, **{f"features_{part}": features for part, features in read.items()}}
+        raise DamagedEntry(train.path, f"refers to features in {store.folder} that are damaged or missing") from None
+    return {**arrays, **read}
 
 
 def clean(folder: Path, entries: Iterable["Entry"], dry_run: bool) -> int:

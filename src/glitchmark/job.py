@@ -25,9 +25,9 @@ def main(order_path: str, manifest_path: str) -> int:
         os.environ[name] = str(order["threads"])
     from glitchmark.errors import UserError
     from glitchmark.manifests import write_manifest
-    from glitchmark.store import Store, mending
+    from glitchmark.store import DamagedEntry, Store, mending
 
-    store = Store(order["store"])
+    store, damaged = Store(order["store"]), []
     with mending(store):
         missing = [node for node in order["nodes"] if not _is_there(store, node["key"])]
         try:
@@ -37,7 +37,13 @@ def main(order_path: str, manifest_path: str) -> int:
             return 2
         for node in missing:
             store.remove(node["key"])
-            _put(store, order, node, compute)
+            try:
+                _put(store, order, node, compute)
+            except DamagedEntry as error:  # the others go on, so that one more run is enough
+                store.remove(error.key)
+                damaged.append(error)
+        if damaged:
+            raise damaged[0]
         failures = {node["key"]: store.open(node["key"]).failure for node in order["nodes"]}
     failed = {key: reason for key, reason in failures.items() if reason is not None}
     write_manifest(manifest_path, order_path, list(failures), failed)
@@ -78,8 +84,7 @@ def _put(store: "Store", order: Order, node: dict, compute: Any) -> None:
     try:
         inputs = {name: store.get(key) for name, key in node["inputs"].items()}
         runtime = {name: order[name] for name in ("threads", "features")}
-        runtime |= {name: node[name] for name in ("paths", "code", "libraries")}
-        arrays, info = compute(node["spec"], inputs, runtime)
+        arrays, info = compute(node["spec"], inputs, runtime | {"paths": node["paths"]})
     except DamagedEntry:
         raise  # not this cell's fault: see store.mending
     except Unavailable as error:
@@ -88,6 +93,10 @@ def _put(store: "Store", order: Order, node: dict, compute: Any) -> None:
         failure = str(error)
     except (Exception, SystemExit) as error:  # a plug-in that calls sys.exit() fails its cell, not its siblings
         failure, trace = f"{type(error).__name__}: {error}", traceback.format_exc()
+        if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported here
+            failure = (
+                f"{Unavailable.MARK}the GPU's memory was full; run again with fewer jobs at a time: --resources gpu=1"
+            )
     cost = {
         "seconds": time.perf_counter() - start,
         "cpu_seconds": time.process_time() - cpu,

@@ -240,7 +240,9 @@ class Plan:
 
     def _trunk(self, model: Model) -> dict[str, Any]:
         """What the features of a sample depend on, besides the sample."""
-        return self._model(model) | {"precision": self.config["feature_precision"], "device": self.config["device"]}
+        digest, libraries = code("glitchmark.training.trunk", model.plugin.origin)
+        settings = {"precision": self.config["feature_precision"], "device": self.config["device"]}
+        return self._model(model) | settings | {"code": digest, "libraries": libraries}
 
     def _model(self, model: Model) -> dict[str, Any]:
         return {

@@ -29,7 +29,8 @@ from glitchmark.manifests import replace_manifests
 from glitchmark.models import Parts
 from glitchmark.outputs import replacing
 from glitchmark.stratified import stratified_order
-from glitchmark.training.inputs import channels_last, forward, image_tensor
+from glitchmark.training.devices import pick
+from glitchmark.training.inputs import BATCH, channels_last, forward, image_tensor
 
 PADDING = 4  # pixels by which an image is moved at most
 LINE = 120  # characters of a line of the card
@@ -63,7 +64,8 @@ def pretrain(order: dict[str, Any]) -> dict[str, Any]:
     data = digest(pool.x, pool.y)
     torch.manual_seed(seeds.integer(order["seed"], "pretraining weights", recipe["name"]))
     parts = registry.load("model", recipe["name"]).function((3, *pool.x.shape[1:3]), len(pool.class_names))
-    network = nn.Sequential(parts.stem, parts.block, parts.head).to(memory_format=torch.channels_last)
+    device = pick(order["device"])
+    network = nn.Sequential(parts.stem, parts.block, parts.head).to(device, memory_format=torch.channels_last)
     key = blake2b(f"{order['digest']} {data}".encode(), digest_size=32).digest()
     seconds = _fit(network, image_tensor(pool.x[training]), torch.from_numpy(pool.y[training]), order, key)
     facts = {
@@ -76,6 +78,7 @@ def pretrain(order: dict[str, Any]) -> dict[str, Any]:
         "commit": commit,
         "libraries": {name: version(name) for name in ("torch", "timm")},
         "minutes": seconds / 60,
+        "device": "a GPU" if device.type == "cuda" else f"{order['threads']} thread(s) of a CPU",
     }
     _save_weights(Path(order["weights"]), parts)
     with replacing(Path(order["card"])) as file:
@@ -138,22 +141,24 @@ def half_precision_accuracy(network: nn.Module, x: torch.Tensor, y: np.ndarray) 
     for tensor in network.state_dict().values():
         if tensor.is_floating_point():
             tensor.copy_(tensor.half())
-    return float((forward(network, x).argmax(1).numpy() == y).mean())
+    device = next(network.parameters()).device
+    predicted = [forward(network, batch.to(device)).argmax(1).numpy(force=True) for batch in x.split(BATCH)]
+    return float((np.concatenate(predicted) == y).mean())
 
 
 def card(order: dict[str, Any], facts: dict[str, Any]) -> str:
     """The model card, Markdown.
 
-    order: its "recipe", "seed", "source", "licence" and "threads" are read. facts: accuracy, parameters, shape (H, W),
-    training and held_out (numbers of images), digest (of the data), commit, libraries (name -> version), minutes.
+    order: its "recipe", "seed", "source" and "licence" are read. facts: accuracy, parameters, shape (H, W), training
+    and held_out (numbers of images), digest (of the data), commit, libraries (name -> version), minutes, device.
     """
     recipe, libraries = order["recipe"], [f"{name} {number}" for name, number in facts["libraries"].items()]
     items = (
         f"Accuracy: {facts['accuracy']:.4f} on the {facts['held_out']} held-out images, with these weights.",
         f"Data: {order['source']}; {facts['training']} images to train on, {facts['held_out']} held out, stratified. "
         f"BLAKE2b of images and labels: {facts['digest']}.",
-        f"Made by: the rule `pretrain` at commit {facts['commit']}, with {' and '.join(libraries)}, in "
-        f"{max(1, round(facts['minutes']))} min on {order['threads']} thread(s) of a CPU.",
+        f"Made by: `glitchmark.pretraining` at commit {facts['commit']}, with {' and '.join(libraries)}, in "
+        f"{max(1, round(facts['minutes']))} min on {facts['device']}.",
         f"Licence: {order['licence']}",
     )
     settings = {
@@ -199,7 +204,7 @@ def _fit(network: nn.Module, x: torch.Tensor, y: torch.Tensor, order: dict[str, 
     """Train in place, from the last whole epoch where one is stored; returns the seconds that all epochs took."""
     from timm.optim import param_groups_weight_decay
 
-    recipe = order["recipe"]
+    recipe, device = order["recipe"], next(network.parameters()).device
     groups = param_groups_weight_decay(network, recipe["weight_decay"])  # none on biases and normalisation
     if recipe["optimizer"] == "sgd":
         optimizer = torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True)
@@ -214,7 +219,8 @@ def _fit(network: nn.Module, x: torch.Tensor, y: torch.Tensor, order: dict[str, 
         total = 0.0
         for step, rows in enumerate(torch.randperm(len(x))[: steps * recipe["batch_size"]].split(recipe["batch_size"])):
             images, targets = mixed(moved(x[rows]), y[rows], network[-1].out_features, recipe["mix"])
-            loss = F.cross_entropy(network(images), targets, label_smoothing=recipe["label_smoothing"])
+            outputs = network(images.to(device))
+            loss = F.cross_entropy(outputs, targets.to(device), label_smoothing=recipe["label_smoothing"])
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(epoch + step / steps, recipe)
             optimizer.zero_grad()
@@ -258,6 +264,7 @@ def _save_weights(path: Path, parts: Parts) -> None:
     """Write the network and its head under the names that weights files use, in half precision."""
     state = parts.network.state_dict()
     state |= {f"{parts.head_prefix}{name}": tensor for name, tensor in parts.head.state_dict().items()}
+    state = {name: tensor.cpu() for name, tensor in state.items()}
     half = {name: t.half().contiguous() if t.is_floating_point() else t for name, t in state.items()}
     with replacing(path) as file:
         save_file(half, file)

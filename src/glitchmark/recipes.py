@@ -11,7 +11,8 @@ from typing import Any
 from glitchmark import registry
 from glitchmark.errors import UserError
 from glitchmark.grid import Dataset
-from glitchmark.plan import canonical, code, fingerprint
+from glitchmark.keys import canonical, fingerprint
+from glitchmark.plan import code
 from glitchmark.resolve import resolve_dataset
 from glitchmark.store import write_text
 
@@ -92,7 +93,8 @@ def _order(
             "a smaller one or more 'rows'."
         )
     section = config["pretraining"]
-    settings = {"rows": rows, "held_out": section["held_out"], "seed": section["seed"], "recipe": recipe}
+    settings = {name: section[name] for name in ("held_out", "seed", "source", "licence")}
+    settings |= {"rows": rows, "recipe": recipe, "threads": config["threads"], "device": config["device"]}
     source = [dataset.plugin.name, dataset.params, dataset.description.digest]
     digest = fingerprint(
         canonical([settings, source, code("glitchmark.pretraining", model.origin, dataset.plugin.origin)])
@@ -103,9 +105,6 @@ def _order(
         "loader": {"name": dataset.plugin.name, "params": dataset.params, "paths": dataset.paths},
         "n_samples": dataset.description.n_samples,
         "plugins": [(p.kind, str(p.origin)) for p in (dataset.plugin, model) if isinstance(p.origin, Path)],
-        "threads": config["threads"],
-        "source": section["source"],
-        "licence": section["licence"],
         "order": f"{folder}/plan/pretraining/{name}-{digest}.json",
         "manifest": f"{folder}/manifests/pretraining/{name}-{digest}.json",
         "resume": f"{folder}/pretraining/{name}.resume",

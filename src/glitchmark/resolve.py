@@ -142,6 +142,8 @@ def _model(entry: dict[str, Any], index: int, config: dict[str, Any]) -> Model:
         raise UserError(f"{where}: model '{plugin.name}' cannot be trained as '{trained}'; allowed: {allowed}.")
     if entry.get("input_size") and plugin.info["modality"] != "image":
         raise UserError(f"{where}: 'input_size' resizes images, and '{plugin.name}' reads a {plugin.info['modality']}.")
+    if trained != "all" and plugin.info["modality"] != "image":
+        raise UserError(f"{where}: '{plugin.name}' reads a table, and models of tables are trained as 'all'.")
     if trained != "all" and not weights:
         raise UserError(
             f"{where}: 'trained: {trained}' freezes layers, which needs 'weights' to fill them; add a file, "

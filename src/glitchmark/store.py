@@ -11,22 +11,22 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-
 SMALL = 1 << 20  # bytes
 
 
 class DamagedEntry(Exception):
-    """A stored file does not have the digest that was recorded when it was written. key: its entry's."""
+    """A stored file does not have the digest that was recorded when it was written, or what it refers to is lost.
+    path: of a file of the entry. key: the entry's."""
 
-    def __init__(self, path: Path):
-        super().__init__(f"{path} is damaged or missing")
+    def __init__(self, path: Path, what: str = "is damaged or missing"):
+        super().__init__(f"{path} {what}")
         self.key = path.parent.name
 
 
@@ -160,7 +160,8 @@ class Store:
             return
         self._checked = {path for path in self._checked if path.parent.name != key}
         grave = Path(tempfile.mkdtemp(prefix=".old-", dir=self.folder))
-        (self.folder / key).rename(grave / key)
+        with suppress(FileNotFoundError):  # another job was faster
+            (self.folder / key).rename(grave / key)
         shutil.rmtree(grave)
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from glitchmark.datasets._tables import encode
+from glitchmark.errors import Unavailable
 from glitchmark.feature_store import opened, read
 from glitchmark.stages._samples import training_ids, training_inputs
 from glitchmark.training.devices import pick
@@ -52,10 +53,12 @@ def prepare(spec, inputs, runtime) -> Cell:
     if "features" in inputs:
         ids = training_ids(inputs), np.array(inputs["features"].arrays["val"])
         images = (lambda rows: training_inputs(inputs, rows)), (lambda rows: pool["x"][val[rows]])
-        store = opened(str(Path(runtime["features"]) / inputs["features"].info["trunk"]))
-        trunk = Trunk(spec["trunk"], sides, runtime["paths"]["weights"])
+        trunk, name = Trunk(spec["trunk"], sides, runtime["paths"]["weights"]), inputs["features"].info["trunk"]
+        if trunk.folder(runtime["threads"]) != name:
+            raise Unavailable("the features were computed on another device than this one (cpu, cuda); set 'device'")
+        store = opened(str(Path(runtime["features"]) / name))
         x_train, x_val = (
-            channels_last(torch.from_numpy(read(store, of, lambda rows, x=x: trunk.batches(x, rows))))
+            channels_last(torch.from_numpy(read(store, of, lambda rows, x=x: trunk.batches(x, rows), trunk.about)))
             for of, x in zip(ids, images, strict=True)
         )
     elif len(sides) == 2:

@@ -16,7 +16,9 @@ def compute(spec, inputs, runtime):
     plugin = registry.load("detector", spec["detector"]["name"])
     readers = {
         "inputs": lambda: _inputs(inputs),
-        "features": lambda: np.array(factor_arrays(inputs["train"], runtime["features"])["features_train"][-1]),
+        "features": lambda: np.array(
+            factor_arrays(inputs["train"], runtime["features"], ("train",))["features_train"][-1]
+        ),
         "out_of_sample": lambda: _softmax(inputs["crossval"].arrays["logits"]),
     }
     labels = np.array(inputs["inject"].arrays["observed_label"])

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from glitchmark.feature_store import content_ids, fill, opened
-from glitchmark.keys import canonical, fingerprint
 from glitchmark.training.trunk import Trunk
 
 
@@ -24,11 +23,10 @@ def compute(spec, inputs, runtime):
         images = {"changed": np.array(inputs["inject"].arrays.get("changed", pool[:0]))}  # it may have made none
     else:
         images = {part: pool[inputs["subset"].arrays[part]] for part in ("train", "val")}
-    made_by = [spec["trunk"], sides, runtime["code"], runtime["libraries"], runtime["threads"]]
-    name = fingerprint(canonical(made_by))
-    store = opened(str(Path(runtime["features"]) / name))
     trunk = Trunk(spec["trunk"], sides, runtime["paths"]["weights"])
+    name = trunk.folder(runtime["threads"])
+    store = opened(str(Path(runtime["features"]) / name))
     ids = {part: content_ids(x) for part, x in images.items()}
     for part, x in images.items():
-        fill(store, ids[part], lambda positions, x=x: trunk.batches(x.__getitem__, positions))
-    return ids, {"trunk": name, "parameters": {"frozen": trunk.n_parameters}}
+        fill(store, ids[part], lambda positions, x=x: trunk.batches(x.__getitem__, positions), trunk.about)
+    return ids, {"trunk": name, "parameters": {"frozen": store.about().get("parameters", 0)}}

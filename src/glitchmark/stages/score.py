@@ -1,6 +1,6 @@
 """One signal on one cell, for every validation subset that it reads."""
 
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -26,12 +26,12 @@ def compute(spec, inputs, runtime):
 
 def _with_influence(spec, inputs, runtime, seed):
     """The stored sums of an estimator; one Influence a validation subset."""
-    stored = inputs["influence"].arrays
+    stored, both = inputs["influence"].arrays, cache(lambda: factors_and_build(spec, inputs, runtime))
     for s, validation in enumerate(stored["validation"]):
         readers = {
             "sums": partial(_sums, stored, s),
-            "factors": lambda: factors_and_build(spec, inputs, runtime)[0],
-            "build": lambda: factors_and_build(spec, inputs, runtime)[1],
+            "factors": lambda: both()[0],
+            "build": lambda: both()[1],
         }
         if "dynamics" in inputs:
             readers["dynamics"] = lambda: Dynamics(**inputs["dynamics"].arrays)

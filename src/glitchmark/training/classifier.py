@@ -19,7 +19,7 @@ class Readout:
 
     def __call__(self) -> None:
         for x, features, logits in zip(self.inputs, self.features, self.logits, strict=True):
-            values = forward(self.block, x)
+            values = x if isinstance(self.block, nn.Identity) else forward(self.block, x)
             if not (self.frozen and features):  # the features of a frozen trunk are the same at every checkpoint
                 features.append(values.numpy(force=True))
             logits.append(forward(self.head, values).numpy(force=True))

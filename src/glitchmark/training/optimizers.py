@@ -30,4 +30,5 @@ def update_rule(parameters: Sequence[nn.Parameter], settings: Settings) -> Calla
 @torch.no_grad()
 def _plain_sgd(parameters: Sequence[nn.Parameter], rate: float) -> None:
     for parameter in parameters:
-        parameter.sub_(parameter.grad, alpha=rate)
+        if parameter.grad is not None:  # a part of a network that its outputs do not depend on
+            parameter.sub_(parameter.grad, alpha=rate)

@@ -29,7 +29,7 @@ def fit(
     on_checkpoint: called after each epoch that is kept.
     Returns the mean loss of each epoch. Raises CellError when the loss or a weight is not finite.
     """
-    parameters = [*block.parameters(), *head.parameters()]
+    parameters = [p for p in (*block.parameters(), *head.parameters()) if p.requires_grad]
     update = update_rule(parameters, settings)
     kept = checkpoint_epochs(settings.epochs, settings.checkpoints)
     losses = []

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from glitchmark.keys import canonical
+from glitchmark.errors import CellError
+from glitchmark.keys import canonical, fingerprint
 from glitchmark.training.devices import pick
 from glitchmark.training.inputs import BATCH, image_shape, image_tensor
 from glitchmark.training.network import build, count
@@ -19,12 +20,16 @@ Images = Callable[[np.ndarray], np.ndarray]
 class Trunk:
     """The frozen part that a spec names, built when it is first needed: stored features need none.
 
-    spec: "model", "trained", "weights" (digest or name), "input_size", "precision", "device". sides: (H, W) of the
-    images before they are resized.
+    spec: "model", "trained", "weights" (digest or name), "input_size", "precision", "device", and the digest and
+    versions of its code. sides: (H, W) of the images before they are resized. weights: the file or the folder.
     """
 
     def __init__(self, spec: dict, sides: tuple[int, int], weights: str):
         self.spec, self.sides, self.weights = spec, tuple(sides), weights
+
+    def folder(self, threads: int) -> str:
+        """Name of the folder that holds its features: a digest of all that they depend on besides the sample."""
+        return fingerprint(canonical([self.spec, self.sides, threads, pick(self.spec["device"]).type]))
 
     def features(self, x: np.ndarray) -> np.ndarray:
         """Of images uint8 (b, H, W) or (b, H, W, 3), b at most BATCH: (b, ...) in the precision to be stored.
@@ -39,17 +44,22 @@ class Trunk:
         # on a GPU, half precision multiplies several times as fast
         with torch.no_grad(), torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
             values = frozen(images)[: len(x)]
-        return values.to("cpu", dtype).numpy()
+        values = values.to("cpu", dtype)
+        if not values.isfinite().all():
+            raise CellError(
+                f"frozen layers of '{self.spec['model']['name']}' computed NaN or infinite features on the "
+                f"{device.type}; with 'feature_precision: half' or on a GPU, try 'single' and 'device: cpu'"
+            )
+        return values.numpy()
 
     def batches(self, images: Images, positions: np.ndarray) -> Iterator[np.ndarray]:
         """Features of the samples at some positions, batch by batch: images that are resized fill the memory."""
         for start in range(0, len(positions), BATCH):
             yield self.features(images(positions[start : start + BATCH]))
 
-    @property
-    def n_parameters(self) -> int:
-        """How many parameters are frozen."""
-        return count(_frozen(canonical(self.spec), self.sides, self.weights)[0])
+    def about(self) -> dict:
+        """What is kept beside its features: how many parameters are frozen."""
+        return {"parameters": count(_frozen(canonical(self.spec), self.sides, self.weights)[0])}
 
 
 @lru_cache(maxsize=1)  # the cells of a job share it

@@ -51,7 +51,7 @@ def test_ones_own_data(tmp_path):
     project = Project(tmp_path, tmp_path / "mine.yaml")
     project.run(seeds=[0], detectors=[], signals=["si", "cnci"], figures=[])
     ranked = tmp_path / "results" / "mine" / "ranked"
-    assert len(pd.read_csv(ranked / "photos-resnet20.csv")) == 48
+    assert len(pd.read_csv(ranked / "photos-vit_cifar.csv")) == 48
     table = pd.read_csv(ranked / "loans-mlp.csv")
     assert len(table) == 64
     assert set(table["observed_label"]) == {"paid", "defaulted"}

@@ -139,6 +139,10 @@ def _plan(arguments: argparse.Namespace, _: list[str]) -> int:
         for dataset in run.grid.datasets
         if not glitch.applies_to(dataset)
     )
+    ids = {"dataset": [d.id for d in run.grid.datasets], "model": [m.id for m in run.grid.models]}
+    for index, rule in enumerate(run.config["training"]):
+        absent = [rule[key] for key, known in ids.items() if key in rule and rule[key] not in known]
+        skipped |= dict.fromkeys(f"training[{index}] ({name} is not in this grid)" for name in absent[:1])
     if skipped:
         print(f"left out, since they do not apply: {', '.join(skipped)}")
     return 0

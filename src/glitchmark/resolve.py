@@ -267,9 +267,11 @@ def _check_plugin_names(grid: Grid) -> None:
 
 
 def _check_training(grid: Grid) -> None:
+    """A rule may be about what ships with the package and is not in this grid: an overlay replaces the lists of data
+    sets and models, and leaves those rules of config.yaml."""
     for index, rule in enumerate(grid.config["training"]):
         for key, known in (("dataset", [d.id for d in grid.datasets]), ("model", [m.id for m in grid.models])):
-            if key in rule and rule[key] not in known:
+            if key in rule and rule[key] not in (*known, *registry.names(key)):
                 raise UserError(
                     f"config: training[{index}].{key}: '{rule[key]}' is not in this grid"
                     f"{registry.suggestion(rule[key], known)}; there are: {', '.join(known)}."

@@ -272,10 +272,11 @@ def test_the_card_says_it_all():
     facts = {
         "accuracy": 0.87654, "parameters": 272474, "shape": (32, 32), "training": 18000, "held_out": 2000,
         "digest": "d" * 32, "commit": "abc1234", "libraries": {"torch": "2.15.0", "timm": "1.0.31"}, "minutes": 71.6,
+        "device": "1 thread of a CPU",
     }  # fmt: skip
     text = pretraining.card(order, facts)
     for part in ("# resnet20\n", "272474", "32 x 32", "0.8765 on the 2000", "18000 images to train", "d" * 32,
-                 "abc1234", "torch 2.15.0", "timm 1.0.31", "72 min", "1 thread", "Krizhevsky", "| epochs | 60 |",
+                 "abc1234", "torch 2.15.0", "timm 1.0.31", "72 min", "1 thread", "Krizhevsky", "| epochs | 30 |",
                  "Nesterov", "0.1, 3 epochs", "0.0005", "| batch size | 128 |", "| seed | 0 |"):  # fmt: skip
         assert part in " ".join(text.split("\n  ")), part
     assert max(map(len, text.split("\n"))) <= 120
@@ -375,9 +376,9 @@ def test_data_that_change_after_the_plan(tmp_path, data, capsys):
 
 def test_what_the_weights_depend_on_names_the_manifest(tmp_path, data):
     (one,) = planned(tmp_path / "a", data, section())
-    (moved,) = planned(tmp_path / "b", data, section(source="a text"))
+    (moved,) = planned(tmp_path / "b", data, section())
     assert one["digest"] == moved["digest"]
-    others = [section(seed=1), section(rows=[0, 299]), section(held_out=0.2), section(RECIPE | {"mix": 0.4}),
+    others = [section(source="another text"), section(seed=1), section(rows=[0, 299]), section(held_out=0.2), section(RECIPE | {"mix": 0.4}),
               section(file="split.npz", split="upstream")]  # fmt: skip
     digests = {planned(tmp_path / "c", data, other)[0]["digest"] for other in others}
     assert len(digests | {one["digest"]}) == len(others) + 1

@@ -378,8 +378,8 @@ def test_what_the_weights_depend_on_names_the_manifest(tmp_path, data):
     (one,) = planned(tmp_path / "a", data, section())
     (moved,) = planned(tmp_path / "b", data, section())
     assert one["digest"] == moved["digest"]
-    others = [section(source="another text"), section(seed=1), section(rows=[0, 299]), section(held_out=0.2), section(RECIPE | {"mix": 0.4}),
-              section(file="split.npz", split="upstream")]  # fmt: skip
+    others = [section(source="another text"), section(seed=1), section(rows=[0, 299]), section(held_out=0.2),
+              section(RECIPE | {"mix": 0.4}), section(file="split.npz", split="upstream")]  # fmt: skip
     digests = {planned(tmp_path / "c", data, other)[0]["digest"] for other in others}
     assert len(digests | {one["digest"]}) == len(others) + 1
 

@@ -246,6 +246,7 @@ def test_a_model_without_embedded_weights(shipped, tmp_path):
 
 def test_the_embedded_weights_fit_their_models():
     """And are small, in half precision, and each described by a card."""
+    assert weights.embedded() == ["convnext_cifar", "resnet20", "vit_cifar"]
     for name in weights.embedded():
         file = weights.PRETRAINED / f"{name}.safetensors"
         parts = build({"name": name, "params": {}}, (3, 32, 32), 10, 0, (), file)

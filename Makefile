@@ -25,6 +25,7 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/cell.py
 	$(BIN)/python benchmarks/influence.py
 	$(BIN)/python benchmarks/pool.py
+	$(BIN)/python benchmarks/features.py
 
 clean:
 	rm -rf .venv

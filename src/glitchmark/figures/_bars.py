@@ -24,6 +24,8 @@ LABELS = {
     "si": "SI", "mi": "MI", "neg_mi": "−MI", "aai": "AAI", "gd_class": "GD-class", "cnci": "CNCI", "pcid": "PCID",
     "cfrank": "CFRank", "loss": "loss", "cleanlab": "CleanLab", "iforest": "iForest",
     "iforest_features": "iForest (features)", "resnet20": "ResNet-20", "mlp": "MLP",
+    "vit_cifar": "small ViT", "convnext_cifar": "small ConvNeXt", "resnet": "ResNet",
+    "ft_transformer": "FT-Transformer",
 }  # fmt: skip
 KINDS = {"clean": "#0072B2", "mislabeled": "#D55E00", "anomalous": "#009E73"}
 WIDTH = 3.5  # inches, a column

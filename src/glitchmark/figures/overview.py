@@ -41,7 +41,7 @@ def overview(metrics: pd.DataFrame, *, metric: str = "f1") -> Figure:
         index="method", columns="glitch", values="value", aggfunc="mean", sort=False
     )
     table = table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index]
-    drawn = Figure(figsize=(WIDTH, 0.7 + 0.16 * len(table)), layout="constrained")
+    drawn = Figure(figsize=(WIDTH, 1.0 + 0.16 * len(table)), layout="constrained")
     axes = drawn.subplots()
     sns.heatmap(
         table, vmin=0, vmax=1, cmap="cividis", annot=True, fmt=".2f", annot_kws={"size": 6}, cbar=False, ax=axes,
@@ -49,7 +49,9 @@ def overview(metrics: pd.DataFrame, *, metric: str = "f1") -> Figure:
     )  # fmt: skip
     axes.set(xlabel="", ylabel="")
     axes.tick_params(labelsize=7, length=0)
-    axes.tick_params(axis="x", rotation=0, labeltop=True, labelbottom=False)
+    axes.tick_params(axis="x", labeltop=True, labelbottom=False)
+    for label in axes.get_xticklabels():
+        label.set(rotation=30, ha="left", rotation_mode="anchor")
     if note:
         drawn.supxlabel(note, fontsize=6, color="#A00000", wrap=True)
     return drawn

@@ -2,7 +2,7 @@
 
     python benchmarks/features.py
 
-Prints, with one thread, each figure beside its target:
+Prints, with two threads, each figure beside its target:
 - a head-only cell (6000 samples, 768 features, 10 classes, 4 epochs) and a ``last_block`` cell of ResNet-20 (6000
   samples, 7 epochs, 28 and 32 pixels), training and factors, without process start and imports, and the peak memory of
   its job beside the features that it reads;
@@ -26,7 +26,15 @@ import numpy as np
 
 ROOT = Path(__file__).parents[1]
 CLASSES = 10
-BASE = {"threads": 1, "test": 0, "signals": ["random"], "detectors": [], "figures": [], "validation_ratios": [0.2]}
+THREADS = 2
+BASE = {
+    "threads": THREADS,
+    "test": 0,
+    "signals": ["random"],
+    "detectors": [],
+    "figures": [],
+    "validation_ratios": [0.2],
+}
 UNIFORM = [{"name": "uniform", "ratio": 0.1}]
 FOUR = ["none", *UNIFORM, {"name": "class_dependent", "ratio": 0.1}, {"name": "far_ca", "ratio": 0.1}]
 
@@ -104,7 +112,7 @@ def run(folder: Path, config: dict) -> None:
     images = {"name": "images", "loader": "npz", "file": "images.npz", "anomaly_source": "shapes"}
     config = config | {"run": "bench", "training": [], "datasets": [images]}
     (folder / "bench.yaml").write_text(json.dumps(config))
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", str(ROOT / "Snakefile")]
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(ROOT / "Snakefile")]
     command += ["--directory", str(folder), "--configfile", str(folder / "bench.yaml")]
     check(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False))
 
@@ -156,7 +164,7 @@ def timed_job(order: str, stage: str) -> None:
     from glitchmark import job
 
     importlib.import_module(f"glitchmark.stages.{stage}")
-    torch.set_num_threads(1)
+    torch.set_num_threads(THREADS)
     start = time.perf_counter()
     status = job.main(order, "manifests-of-the-benchmark/m-0.json")
     seconds = time.perf_counter() - start
@@ -176,7 +184,7 @@ def through_network(order: str, samples: int) -> None:
     from glitchmark.training.inputs import BATCH, image_tensor
     from glitchmark.training.network import build
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(THREADS)
     order = json.loads(Path(order).read_text())
     store, node = Store(order["store"]), order["nodes"][0]
     spec, inputs = node["spec"], {name: store.get(key) for name, key in node["inputs"].items()}

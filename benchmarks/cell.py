@@ -12,11 +12,14 @@ frozen layers again, for training and for the factors of its checkpoint. The rat
 import argparse
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import yaml
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("features", "train", "influence", "score")
@@ -52,6 +55,7 @@ def measure(data_dir: Path, weights_dir: Path) -> dict[str, float]:
             "seeds": [0],
             "threads": 2,
             "datasets": [{"name": "mnist", "loader": "npz", "file": "mnist.npz", "split": "test"}],
+            "models": yaml.safe_load((ROOT / "config/local-files.yaml").read_text())["models"][:1],  # ResNet-20
             "training": [],
             "glitches": [{"name": "uniform", "ratio": 0.1}],
             "signals": ["si", "mi", "neg_mi", "aai", "gd_class", "cnci", "pcid", "cfrank", "loss"],
@@ -64,6 +68,7 @@ def measure(data_dir: Path, weights_dir: Path) -> dict[str, float]:
         workflow = timed(command, folder)
         orders = {stage: sorted(Path(folder).glob(f"results/cell/plan/{stage}/*.json")) for stage in STAGES}
         forget(Path(folder) / "results" / "store")
+        shutil.rmtree(Path(folder) / "results" / "features")
         seconds = dict.fromkeys(STAGES, 0.0)
         for stage in STAGES:
             for order in orders[stage]:
@@ -106,7 +111,7 @@ def through_network(order: str) -> None:
 
     from glitchmark.stages._samples import training_inputs
     from glitchmark.store import Store
-    from glitchmark.training.classifier import build
+    from glitchmark.training.network import build
     from glitchmark.training.inputs import forward, image_tensor
 
     order = json.loads(Path(order).read_text())

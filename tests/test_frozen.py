@@ -144,10 +144,11 @@ def test_training_from_the_store_is_training_through_the_network(finished, train
         for t, (features, logits) in enumerate(trained_through(finished, record["spec"], inputs)):
             for part, f, z in zip(("train", "val"), features, logits, strict=True):
                 stored = factors[f"features_{part}"]
-                # rounding in the frozen part grows with each step through a trained block
-                close = {"rtol": 1e-4, "atol": 1e-4} if trained == "head" else {"rtol": 2e-3, "atol": 2e-3}
-                np.testing.assert_allclose(stored[min(t, len(stored) - 1)], f.numpy(), **close)
-                np.testing.assert_allclose(factors[f"logits_{part}"][t], z.numpy(), **close)
+                for found, wanted in ((stored[min(t, len(stored) - 1)], f), (factors[f"logits_{part}"][t], z)):
+                    # rounding in the frozen part grows with each step through the activations of a trained block
+                    largest = wanted.abs().max().item()
+                    close = {"rtol": 1e-4, "atol": 1e-4} if trained == "head" else {"atol": 1e-2 * largest}
+                    np.testing.assert_allclose(found, wanted.numpy(), **close)
 
 
 def test_a_seed_more_computes_features_of_new_samples_only(copy):

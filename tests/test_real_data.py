@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from conftest import ROOT
 
@@ -34,6 +35,7 @@ def test_mnist_reaches_the_published_form(project):
         datasets=[{"name": "mnist", "loader": "npz", "file": "mnist.npz", "split": "test", "anomaly_source": "fashion"},
                   {"name": "fashion", "loader": "npz", "file": "fashion_mnist.npz", "split": "train",
                    "anomaly_source": "mnist", "subset": 200}],
+        models=yaml.safe_load(project.configfile.read_text())["models"][:1],  # ResNet-20
         training=[],
         detectors=[],
         figures=[],

@@ -111,8 +111,8 @@ def through_network(order: str) -> None:
 
     from glitchmark.stages._samples import training_inputs
     from glitchmark.store import Store
-    from glitchmark.training.network import build
     from glitchmark.training.inputs import forward, image_tensor
+    from glitchmark.training.network import build
 
     order = json.loads(Path(order).read_text())
     store, node = Store(order["store"]), order["nodes"][0]

@@ -35,6 +35,18 @@ def random_factors(seed: int, *, n=40, m=25, d=6, classes=4, checkpoints=3, froz
     )
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """One thread for torch, as jobs have: results are compared with theirs, and threads that wait for each other on a
+    busy machine take longer."""
+    import torch  # two seconds, for the modules that ask for it
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(autouse=True)
 def _sys_path_of_its_own(monkeypatch):
     """A plug-in file's folder stays on sys.path, as a job wants it; a test's must not reach the next one."""

@@ -52,13 +52,7 @@ def built(model, seed=0, shape=None, **params):
     return build(entry, shape or MODELS[model][0], CLASSES, seed, ("data", name), None)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """On a busy machine, threads that wait for each other take longer."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -26,13 +26,7 @@ CONFIGS = [str(ROOT / "config" / name) for name in ("pretrain.yaml", "pretrain-l
 RECIPE = {"name": "resnet20", "epochs": 3, "optimizer": "sgd", "learning_rate": 0.05, "batch_size": 32, "mix": 0.5}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """As the jobs have, whose results the tests compare."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def images(n=300, side=16, seed=0):

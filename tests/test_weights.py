@@ -57,13 +57,7 @@ def same_trunk(a, b):
     return all(torch.equal(v, states[1][k]) for k, v in states[0].items() if not k.startswith("fc."))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """On a busy machine, threads that wait for each other take longer."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -150,9 +150,10 @@ class FeatureStore:
 
 
 @cache
-def opened(folder: str) -> FeatureStore:
-    """The store of a frozen part, opened once in a process: what was checked is not checked again."""
-    return FeatureStore(folder)
+def opened(folder: str | Path, trunk: str) -> FeatureStore:
+    """The store of a frozen part among those of all in ``folder``, opened once in a process: what was checked is not
+    checked again."""
+    return FeatureStore(Path(folder) / trunk)
 
 
 def fill(store: FeatureStore, ids: np.ndarray, compute: Compute, about: Callable[[], dict[str, Any]]) -> None:
@@ -204,7 +205,7 @@ def factor_arrays(
     arrays = train.arrays
     if "features_train" in arrays:
         return arrays
-    store = opened(str(Path(folder) / train.info["trunk"]))
+    store = opened(folder, train.info["trunk"])
     try:
         read = {f"features_{part}": store.rows(np.array(arrays[f"feature_ids_{part}"]))[None] for part in parts}
     except MissingFeatures:

@@ -1,7 +1,6 @@
 """A cell's network and data, ready to be trained: what training and cross-validation share."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -56,7 +55,7 @@ def prepare(spec, inputs, runtime) -> Cell:
         trunk, name = Trunk(spec["trunk"], sides, runtime["paths"]["weights"]), inputs["features"].info["trunk"]
         if trunk.folder(runtime["threads"]) != name:
             raise Unavailable("the features were computed on another device than this one (cpu, cuda); set 'device'")
-        store = opened(str(Path(runtime["features"]) / name))
+        store = opened(runtime["features"], name)
         x_train, x_val = (
             channels_last(torch.from_numpy(read(store, of, lambda rows, x=x: trunk.batches(x, rows), trunk.about)))
             for of, x in zip(ids, images, strict=True)

@@ -3,8 +3,6 @@
 The features themselves lie in the feature store, which computes those that no cell has needed before.
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
@@ -25,7 +23,7 @@ def compute(spec, inputs, runtime):
         images = {part: pool[inputs["subset"].arrays[part]] for part in ("train", "val")}
     trunk = Trunk(spec["trunk"], sides, runtime["paths"]["weights"])
     name = trunk.folder(runtime["threads"])
-    store = opened(str(Path(runtime["features"]) / name))
+    store = opened(runtime["features"], name)
     ids = {part: content_ids(x) for part, x in images.items()}
     for part, x in images.items():
         fill(store, ids[part], lambda positions, x=x: trunk.batches(x.__getitem__, positions), trunk.about)

@@ -37,7 +37,7 @@ class Trunk:
         The batch is filled up, since a matrix product's last bits may depend on its size, and a sample's features must
         not depend on which others were missing.
         """
-        frozen, device, dtype = _frozen(canonical(self.spec), self.sides, self.weights)
+        frozen, device, dtype = self._built()
         filled = np.zeros((BATCH, *x.shape[1:]), x.dtype)
         filled[: len(x)] = x
         images = image_tensor(filled, self.spec["input_size"]).to(device)
@@ -59,7 +59,11 @@ class Trunk:
 
     def about(self) -> dict:
         """What is kept beside its features: how many parameters are frozen."""
-        return {"parameters": count(_frozen(canonical(self.spec), self.sides, self.weights)[0])}
+        return {"parameters": count(self._built()[0])}
+
+    def _built(self) -> tuple[nn.Module, torch.device, torch.dtype]:
+        """The network's frozen part, where it computes, and the precision of what is stored."""
+        return _frozen(canonical(self.spec), self.sides, self.weights)
 
 
 @lru_cache(maxsize=1)  # the cells of a job share it

@@ -1,12 +1,16 @@
-# make run: set up, run the default grid.   make test: set up, run all tests.   Both do all the set-up there is.
+# make run: set up, run the default grid.   make report: the same, and write results/default/report.html.
+# make test: set up, run all tests.         All do all the set-up there is.
 PYTHON ?= python3
 CORES ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
 BIN = .venv/bin
 
-.PHONY: run test lint format bench clean
+.PHONY: run report test lint format bench clean
 
 run: .venv/ready
 	$(BIN)/glitchmark run --cores $(CORES)
+
+report: .venv/ready
+	$(BIN)/glitchmark report --cores $(CORES)
 
 test: .venv/ready
 	$(BIN)/pytest -n 2

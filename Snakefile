@@ -12,17 +12,16 @@ localrules:
 
 rule all:
     input:
-        [run.manifest("figure", name) for name in run.names("figure")],
-        [
-            f"{run.figures}/{name}.{kind}"
-            for name in run.names("figure")
-            for kind in ("pdf", "png")
-        ],
         TABLES,
+        FIGURES,
         SHEETS,
-        samples=run.manifest("samples", "samples"),
-        manifest=run.manifest("evaluate", "tables"),
+        manifests=[
+            run.manifest("samples", "samples"),
+            run.manifest("evaluate", "tables"),
+            run.manifest("claims", "claims"),
+            *[run.manifest("figures", part) for part in run.names("figures")],
+        ],
     message:
         "Checking that no cell failed"
     shell:
-        "{sys.executable:q} -m glitchmark.summary {input.manifest:q}"
+        "{sys.executable:q} -m glitchmark.summary {input.manifests:q}"

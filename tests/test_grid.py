@@ -14,6 +14,7 @@ from glitchmark.chunks import Workflow
 from glitchmark.config import read, validated
 from glitchmark.errors import UserError
 from glitchmark.manifests import write_manifest
+from glitchmark.products import STAGES
 
 SMOKE = str(ROOT / "config" / "smoke.yaml")
 PAPER = ROOT / "config" / "paper.yaml"
@@ -187,7 +188,7 @@ def test_features_are_shared_but_for_inputs_that_a_glitch_changes():
 def made(run: Workflow, failed: dict[tuple[str, str], str]) -> None:
     """A manifest of every chunk, and an entry of every key, as after a run; ``failed``: chunk -> reason."""
     for chunk, content in run.chunks.items():
-        keys = [] if chunk[0] in ("samples", "evaluate", "figure") else content.order["identity"]
+        keys = [] if chunk[0] in STAGES else content.order["identity"]
         reasons = dict.fromkeys(keys, failed[chunk]) if chunk in failed else {}
         if chunk == ("evaluate", "tables"):
             reasons = {str(i): reason for i, reason in enumerate(failed.values())}  # it repeats them all

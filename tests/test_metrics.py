@@ -5,17 +5,29 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    f1_score,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
 
 from glitchmark.evaluation.metrics import (
+    at_the_top,
+    by_class,
+    by_glitch_kind,
     characterisation,
     detection,
+    flags,
+    most_suspicious,
     published_cross_entropy,
-    ranking,
+    ranks_of,
     repair,
-    tie_break,
     training_fit,
 )
+from glitchmark.ranking import ranking, tie_break
 from glitchmark.stratified import stratified_order
 
 SEEDS = range(5)
@@ -26,9 +38,14 @@ def validation_subset(labels, size, rng):
     return np.isin(np.arange(len(labels)), stratified_order(labels, rng)[:size])
 
 
+def ordered(scores, ids=None):
+    ids = np.arange(scores.shape[1]).astype(str) if ids is None else ids
+    return most_suspicious(scores, tie_break(ids))
+
+
 def measured(score, glitched, ids=None):
-    ids = np.arange(len(score)).astype(str) if ids is None else ids
-    return detection(score, ranking(score, tie_break(ids)), glitched)
+    found = detection(score[None], ordered(score[None], ids), glitched)
+    return {name: value.item() for (_, name), value in found.items()}
 
 
 def planted(seed, n=200, k=20):
@@ -147,12 +164,107 @@ def test_tie_break_is_a_function_of_the_id():
     np.testing.assert_array_equal(tie_break(wider)[:-1], ties)
 
 
-def test_repair_counts_every_mislabeled_sample():
+@given(st.integers(0, 2**32), st.integers(1, 5))
+@settings(deadline=None)
+def test_rows_are_measured_each_for_itself(seed, rows):
+    """Many rows at once, with few ties, many, or nothing but ties, are those rows one by one."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 50))
+    glitched = rng.permutation(np.arange(n) < rng.integers(1, n))
+    scores = np.stack([rng.integers(int(rng.integers(1, 60)), size=n) for _ in range(rows)]).astype(float)
+    ids = np.char.add("x:", np.arange(n).astype(str))
+    together = detection(scores, ordered(scores, ids), glitched)
+    for i, score in enumerate(scores):
+        one = measured(score, glitched, ids)
+        assert {name: value[i] for (_, name), value in together.items()} == pytest.approx(one, rel=1e-12)
+        assert one["average_precision"] == pytest.approx(average_precision_score(glitched, score), rel=1e-12)
+        assert one["auroc"] == pytest.approx(roc_auc_score(glitched, score), rel=1e-12)
+    np.testing.assert_array_equal(ranks_of(ordered(scores, ids)), [ranking(score, tie_break(ids)) for score in scores])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_top_of_the_ranking_is_scikit_learn_s(seed):
+    rng, glitched = planted(seed, n=203, k=31)
+    scores = rng.integers(40, size=(3, 203)) + rng.integers(30, size=(3, 203)) * glitched
+    ranks = ranks_of(ordered(scores.astype(float)))
+    found = at_the_top(ordered(scores.astype(float)), glitched)
+    for i in range(3):
+        assert found["", "accuracy"][i] == pytest.approx(accuracy_score(glitched, ranks[i] <= 31))
+        for percent, size in {5: 10, 10: 20, 15: 30, 20: 41}.items():
+            top = ranks[i] <= size
+            assert found["", f"precision_at_{percent}"][i] == pytest.approx(precision_score(glitched, top))
+            assert found["", f"recall_at_{percent}"][i] == pytest.approx(recall_score(glitched, top))
+
+
+def test_top_of_a_few_samples_is_at_least_one():
+    found = at_the_top(np.array([[2, 0, 1]]), np.array([False, False, True]))
+    assert found["", "precision_at_5"] == found["", "recall_at_5"] == 1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_kinds_are_each_measured_against_the_clean_samples(seed):
+    rng = np.random.default_rng(seed)
+    kind = rng.choice(["", "mislabeled", "anomalous"], 80, p=[0.6, 0.3, 0.1])
+    kind[:3] = "", "mislabeled", "anomalous"
+    scores = rng.integers(9, size=(4, 80)).astype(float)
+    found = by_glitch_kind(scores, ordered(scores), kind)
+    assert list(found) == [("mislabeled", "average_precision"), ("anomalous", "average_precision")]
+    for (name, _), values in found.items():
+        kept = np.isin(kind, ["", name])
+        expected = [average_precision_score(kind[kept] == name, score[kept]) for score in scores]
+        np.testing.assert_allclose(values, expected, rtol=1e-12)
+    alone = np.where(kind == "anomalous", "", kind)
+    assert by_glitch_kind(scores, ordered(scores), alone) == {}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_class_f1_is_scikit_learn_s_among_the_class_s_samples(seed):
+    rng, glitched = planted(seed, n=90, k=15)
+    observed = rng.integers(4, size=90)
+    glitched[observed == 2] = False  # nothing to find in this class, which some flags fall on all the same
+    scores = rng.integers(20, size=(3, 90)) + 8.0 * glitched
+    order = ordered(scores)
+    flagged = ranks_of(order) <= glitched.sum()
+    assert flagged[:, observed == 2].any()
+    found = by_class(order, glitched, observed, np.array(["ant", "bee", "cat", "dog", ""]))
+    assert {name for name, _ in found} <= {"ant", "bee", "dog"}
+    assert len(found) >= 2
+    for (name, metric), values in found.items():
+        assert metric == "class_f1"
+        members = observed == ["ant", "bee", "cat", "dog"].index(name)
+        expected = [f1_score(glitched[members], row[members]) for row in flagged]
+        np.testing.assert_allclose(values, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_flags_are_measured_as_scikit_learn_does(seed):
+    rng, glitched = planted(seed)
+    flagged = rng.random((5, 200)) < np.array([0, 0.05, 0.2, 0.6, 1])[:, None]
+    flagged[2] = glitched
+    found = flags(flagged, glitched, "own")
+    for name, score in {"f1": f1_score, "precision": precision_score, "recall": recall_score}.items():
+        expected = [score(glitched, row, zero_division=0) for row in flagged]
+        np.testing.assert_allclose(found["", f"{name}_own"], expected, rtol=1e-12)
+    np.testing.assert_allclose(found["", "flagged_own"], flagged.mean(axis=1))
+    assert list(flags(flagged, np.zeros(200, bool), "gap")) == [("", "flagged_gap")]
+
+
+def test_repair_counts_every_mislabeled_sample_or_the_detected_ones():
     true = np.array([0, 1, 2, 0, 1, -1])
-    suggested = np.array([0, 1, 0, 2, 0, 1])
-    mislabeled = np.array([True, True, True, True, False, False])
-    assert repair(suggested, true, mislabeled) == {"repair_accuracy": 0.5}
-    assert repair(suggested, true, np.zeros(6, bool)) == {}
+    suggested = np.array([[0, 1, 0, 2, 0, 1], [1, 1, 2, 0, 0, 1]])
+    kind = np.array(["mislabeled"] * 4 + ["", "anomalous"])
+    order = np.array([[0, 2, 1, 5, 4, 3], [5, 0, 1, 2, 4, 3]])  # 5 glitches: all but the last are flagged
+    found = repair(suggested, order, true, kind)
+    assert found["", "repair_accuracy"].tolist() == [2 / 4, 3 / 4]
+    assert found["", "repair_accuracy_detected"].tolist() == [2 / 3, 2 / 3]
+    assert repair(suggested, order, true, np.full(6, "")) == {}
+
+
+def test_repair_where_nothing_mislabeled_was_detected():
+    kind = np.array(["mislabeled", "", ""])
+    found = repair(np.array([[1, 0, 0]]), np.array([[1, 2, 0]]), np.array([1, 0, 0]), kind)
+    assert found["", "repair_accuracy"] == 1
+    assert np.isnan(found["", "repair_accuracy_detected"])
 
 
 def test_characterisation_per_kind():
@@ -160,15 +272,17 @@ def test_characterisation_per_kind():
     told = np.array(
         ["mislabeled", "mislabeled", "mislabeled", "anomalous", "anomalous", "mislabeled"] + ["anomalous"] * 3
     )
-    found = {group: values["characterisation_accuracy"] for group, values in characterisation(told, true).items()}
-    assert found == pytest.approx({"": 4 / 6, "mislabeled": 3 / 4, "anomalous": 1 / 2})
+    found = characterisation(np.stack([told, np.full(9, "mislabeled")]), true)
+    assert {metric for _, metric in found} == {"characterisation_accuracy"}
+    groups = {group: values.tolist() for (group, _), values in found.items()}
+    assert groups == {"": pytest.approx([4 / 6, 4 / 6]), "mislabeled": [3 / 4, 1], "anomalous": [1 / 2, 0]}
 
 
 @pytest.mark.parametrize("kind", ["mislabeled", "anomalous"])
 def test_characterisation_of_one_kind(kind):
-    found = characterisation(np.array([kind, "mislabeled", "anomalous"]), np.array([kind, kind, ""]))
-    assert set(found) == {"", kind}
-    assert found[""] == found[kind]
+    found = characterisation(np.array([[kind, "mislabeled", "anomalous"]]), np.array([kind, kind, ""]))
+    assert {group for group, _ in found} == {"", kind}
+    assert len({value.item() for value in found.values()}) == 1
 
 
 @pytest.mark.parametrize("classes", [2, 10, 1000])
@@ -199,25 +313,24 @@ def test_training_fit(seed):
     observed, true = rng.integers(5, size=(2, 60))
     kind = rng.choice(["", "mislabeled", "anomalous"], 60)
     found = training_fit(logits, observed, true, kind)
-    assert list(found) == ["clean", "mislabeled", "anomalous"]
-    for name, values in found.items():
+    expected = {}
+    for name in ("clean", "mislabeled", "anomalous"):
         rows = [i for i in range(60) if kind[i] == ("" if name == "clean" else name)]
         p = [np.exp(row) / np.exp(row).sum() for row in logits.astype(float)]
         again = [np.exp(row) / np.exp(row).sum() for row in p]
-        expected = {
-            "training_loss": np.mean([-np.log(p[i][observed[i]]) for i in rows]),
-            "training_accuracy": np.mean([np.argmax(p[i]) == observed[i] for i in rows]),
-            "training_loss_published": np.mean([-np.log(again[i][observed[i]]) for i in rows]),
-        }
+        expected[name, "training_loss"] = np.mean([-np.log(p[i][observed[i]]) for i in rows])
+        expected[name, "training_accuracy"] = np.mean([np.argmax(p[i]) == observed[i] for i in rows])
+        expected[name, "training_loss_published"] = np.mean([-np.log(again[i][observed[i]]) for i in rows])
         if name == "mislabeled":
-            expected["true_label_accuracy"] = np.mean([np.argmax(p[i]) == true[i] for i in rows])
-        assert values == pytest.approx(expected, rel=1e-9)
+            expected[name, "true_label_accuracy"] = np.mean([np.argmax(p[i]) == true[i] for i in rows])
+    assert list(found) == list(expected)
+    assert found == pytest.approx(expected, rel=1e-9)
 
 
 def test_training_fit_without_glitches():
     fit = training_fit(np.zeros((3, 2), np.float32), np.zeros(3, int), np.zeros(3, int), np.full(3, ""))
-    assert list(fit) == ["clean"]
-    assert "true_label_accuracy" not in fit["clean"]
+    assert {group for group, _ in fit} == {"clean"}
+    assert "true_label_accuracy" not in {name for _, name in fit}
 
 
 labels = st.lists(st.integers(0, 9), min_size=1, max_size=120).map(np.array)

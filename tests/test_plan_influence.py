@@ -9,6 +9,7 @@ from conftest import ROOT
 from glitchmark import registry
 from glitchmark.chunks import Workflow
 from glitchmark.config import read, validated
+from glitchmark.products import STAGES
 
 SMOKE = str(ROOT / "config" / "smoke.yaml")
 CELLS = 2 * (3 + 2)  # two seeds; digits with none, uniform and mixed, wine with none and uniform
@@ -298,15 +299,10 @@ def test_chunks_of_a_stage_have_names_of_their_own():
     """Two of one name would be one job, and the results of one of them would never be made."""
     config = read(ROOT, [SMOKE], []) | {"estimators": BOTH, "reference": "loo", "signals": SIGNALS, "cells_per_job": 3}
     run = Workflow(validated(copy.deepcopy(config), ROOT))
-    ordered = [
-        key
-        for (stage, _), c in run.chunks.items()
-        if stage not in ("samples", "evaluate", "figure")
-        for key in c.order["identity"]
-    ]
+    ordered = [key for (stage, _), c in run.chunks.items() if stage not in STAGES for key in c.order["identity"]]
     assert sorted(ordered) == sorted(run.plan.nodes)
     for (stage, chunk), found in run.chunks.items():
-        if stage not in ("samples", "evaluate", "figure"):
+        if stage not in STAGES:
             inputs = {key for node in found.order["nodes"] for key in node["inputs"].values()}
             upstream = {key for place in found.upstream for key in run.chunks[place].order["identity"]}
             assert inputs <= upstream, (stage, chunk)

@@ -139,7 +139,7 @@ def test_the_page_on_a_real_run(project):
     new = [record for key, record in project.entries().items() if key not in before]
     # five cells a seed: digits x (none, uniform, mixed), wine x (none, uniform)
     assert [(r["stage"], r["spec"]["signal"]["name"]) for r in new] == [("score", "other_harm")] * (2 * 5 * 2)
-    metrics = pd.read_csv(project.results / "metrics.csv")
+    metrics = pd.read_parquet(project.results / "metrics.parquet")
     for method, variant in (("other_harm", ""), ("worst_harm", "worst_only=True")):
         mine = metrics[metrics["method"] == method]
         assert {"f1", "average_precision", "auroc", "repair_accuracy"} <= set(mine["metric"])

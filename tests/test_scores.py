@@ -5,6 +5,7 @@ import pytest
 
 from glitchmark.errors import CellError
 from glitchmark.scores import Scores, checked
+from glitchmark.stages._scoring import score_arrays
 
 N, C = 4, 3
 GOOD = np.array([0.5, -1.0, 3.0, 0.5])
@@ -45,6 +46,13 @@ BAD_KINDS = {
     "numbers": np.array([0, 1, 0, 1]),
     "one for all": "mislabeled",
 }
+BAD_FLAGS = {
+    "too short": GOOD[:3] > 0,
+    "matrix": GOOD[:, None] > 0,
+    "numbers": np.array([0, 1, 0, 1]),
+    "rows": np.array([1, 3]),
+    "one for all": True,
+}
 
 
 def rejected(result):
@@ -71,6 +79,30 @@ def test_bad_kind(kind):
     rejected(Scores(GOOD, kind=kind))
 
 
+@pytest.mark.parametrize("flagged", BAD_FLAGS.values(), ids=BAD_FLAGS)
+def test_bad_flags(flagged):
+    assert "flagged" in rejected(Scores(GOOD, flagged=flagged))
+
+
+@pytest.mark.parametrize("flagged", [GOOD > 0, (GOOD > 0).tolist()], ids=["array", "list"])
+def test_flags(flagged):
+    scores = checked(Scores(GOOD, flagged=flagged), "signal 'mine'", N, C)
+    np.testing.assert_array_equal(scores.flagged, [True, False, True, True])
+    assert scores.flagged.dtype == bool
+
+
+def test_stored_arrays_are_those_that_the_method_gives():
+    one = checked(Scores(GOOD, LABELS, flagged=GOOD > 0), "signal 'mine'", N, C)
+    other = checked(Scores(-GOOD, LABELS, flagged=GOOD < 0), "signal 'mine'", N, C)
+    arrays = score_arrays([one, other])
+    assert {name: (a.shape, a.dtype.kind) for name, a in arrays.items()} == {
+        "score": ((2, N), "f"),
+        "suggested": ((2, N), "i"),
+        "flagged": ((2, N), "b"),
+    }
+    np.testing.assert_array_equal(arrays["flagged"], [GOOD > 0, GOOD < 0])
+
+
 def test_message_counts_bad_values():
     assert "2 scores" in rejected(np.array([np.nan, 1, np.inf, 2]))
 
@@ -82,6 +114,7 @@ def test_numeric_score(dtype):
     assert scores.score.tolist() == [0, 1, 1, 0]
     assert scores.suggested is None
     assert scores.kind is None
+    assert scores.flagged is None
 
 
 def test_list_score():

@@ -9,7 +9,15 @@ from scipy.stats import spearmanr
 
 from conftest import random_factors
 from glitchmark import registry
-from glitchmark.evaluation.series import SERIES, agreement, influence_by_epoch, training_curves
+from glitchmark.evaluation.series import (
+    SERIES,
+    accuracy_curves,
+    agreement,
+    influence_by_epoch,
+    pairs,
+    toy,
+    training_curves,
+)
 from glitchmark.influence.dynamics import dynamics
 from glitchmark.influence.view import Influence
 from glitchmark.stages import agreement as agreement_stage
@@ -31,10 +39,9 @@ def entry(arrays=None, **info):
 def rows(found):
     """(series, class) -> x -> value."""
     values = {}
-    for row in found:
-        at = values.setdefault((row["series"], row["class"]), {})
-        assert row["x"] not in at
-        at[row["x"]] = row["value"]
+    for curve in found:
+        assert (curve.series, curve.group) not in values
+        values[curve.series, curve.group] = dict(zip(curve.x, curve.value, strict=True))
     return values
 
 
@@ -52,7 +59,7 @@ def of_train(factors, epochs=(1, 2, 3)):
 
 
 def test_stages_with_series():
-    assert set(SERIES) == {"train", "dynamics", "agreement"}
+    assert set(SERIES) == {"train", "retrain", "dynamics", "agreement", "pairs", "toy"}
 
 
 def test_training_curves():
@@ -74,6 +81,37 @@ def test_training_curves():
         ("training_accuracy_by_epoch", "mislabeled"): {1: 0.0, 3: 1.0},
         ("training_accuracy_by_epoch", "anomalous"): {1: 1.0, 3: 0.0},
     }
+
+
+def test_accuracy_of_the_test_part_by_checkpoint():
+    """Where there is no test part there is no such curve."""
+    curves = {"epochs": [1, 3], "validation_accuracy": [0.25, 0.75], "test_accuracy": [0.5, 0.625]}
+    found = rows(accuracy_curves(entry(curves=curves), None))
+    assert found == {("validation_accuracy", ""): {1: 0.25, 3: 0.75}, ("test_accuracy", ""): {1: 0.5, 3: 0.625}}
+    logits = np.zeros((2, 4, 2), np.float32)
+    trained = entry({"logits_train": logits, "labels_train": np.zeros(4, int)}, curves=curves | {"loss": [1.0]})
+    assert rows(training_curves(trained, KIND))["test_accuracy", ""] == {1: 0.5, 3: 0.625}
+
+
+def test_pairs():
+    """Bins by their centres, shares and magnitudes at 0, for pairs of the same class and of different ones."""
+    arrays = {"edges": np.array([-2.0, 0, 1, 4]), "same": np.array([0.0, 0.25, 0.75]), "cross": np.array([0.5, 0.5, 0])}
+    same, cross = {"positive": 1.0, "magnitude": 2.5, "pairs": 4}, {"positive": 0.5, "magnitude": 0.5, "pairs": 6}
+    assert rows(pairs(entry(arrays, same=same, cross=cross), KIND)) == {
+        ("pair_histogram", "same"): {-1: 0, 0.5: 0.25, 2.5: 0.75},
+        ("pair_histogram", "cross"): {-1: 0.5, 0.5: 0.5, 2.5: 0},
+        ("pair_positive", "same"): {0: 1.0},
+        ("pair_positive", "cross"): {0: 0.5},
+        ("pair_magnitude", "same"): {0: 2.5},
+        ("pair_magnitude", "cross"): {0: 0.5},
+    }
+
+
+def test_toy():
+    told = [["gradient_iforest", "clean", "gradient_1", [0, 2], [1.5, -1.0]], ["", "", "train_x", [0], [3.0]]]
+    first, second = toy(entry(series=told), None)
+    assert (first.method, second.method) == ("gradient_iforest", "")
+    assert rows([first, second]) == {("gradient_1", "clean"): {0: 1.5, 2: -1.0}, ("train_x", ""): {0: 3.0}}
 
 
 def test_influence_by_epoch():

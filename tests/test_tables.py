@@ -6,16 +6,55 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import bootstrap
 
 from glitchmark.evaluation import __main__ as job
 from glitchmark.evaluation import metrics
-from glitchmark.evaluation.tables import CELL, DETECTION, METRIC_COLUMNS, Tables, ranked_lists
+from glitchmark.evaluation.averages import bootstrap_interval, summary, turned
+from glitchmark.evaluation.cells import CELL
+from glitchmark.evaluation.costs import cost_table
+from glitchmark.evaluation.frames import METRIC_COLUMNS, SERIES_COLUMNS, metric_table, series_table
+from glitchmark.evaluation.measures import DETECTION
+from glitchmark.evaluation.selection import ranked_lists
+from glitchmark.evaluation.tables import Tables
+from glitchmark.evaluation.thresholds import RULES
+from glitchmark.ranking import ranking, tie_break
 from glitchmark.store import Store
 
 N, C = 30, 3
 NAMES = ["ant", "bee", "cat"]
 RATIOS = [0.1, 0.25, 0.2]  # the largest is neither first nor last
 SEEDS = (0, 1)
+
+
+class Read:
+    """The tables of an order."""
+
+    def __init__(self, order):
+        self.tables = Tables(order)
+        self.cells = list(self.tables.cells())
+        self.failures = self.tables.failures
+        self.targets = {m["labels"]["method"]: m["labels"]["targets"] for m in order["measurements"] if m["rows"]}
+
+    def metrics(self):
+        return metric_table([block for cell in self.cells for block in cell.blocks])
+
+    def series(self):
+        return series_table([line for cell in self.cells for line in cell.lines])
+
+    def samples(self):
+        found = [cell.samples.to_pandas() for cell in self.cells if cell.samples is not None]
+        words = {name: str for name in found[0] if name not in ("ratio", "validation_noise", "seed", "score", "rank")}
+        return [frame.astype(words) for frame in found]
+
+    def costs(self):
+        return cost_table(self.tables.nodes, self.tables.measurements)
+
+    def turned(self):
+        kinds = {}
+        for cell in self.cells:
+            kinds.setdefault(cell.glitch, set()).update(cell.kinds)
+        return turned(self.metrics(), self.targets, kinds)
 
 
 class Made:
@@ -38,7 +77,7 @@ class Made:
         return json.loads(json.dumps(order))
 
     def tables(self):
-        return Tables(self.order())
+        return Read(self.order())
 
     def node(self, stage, spec, arrays=None, info=None, failure=None, inputs=()):
         key = next(self.keys)
@@ -84,6 +123,8 @@ class Made:
             "variant": "",
             "validation_noise": 0.0,
             "targets": "",
+            "action": "",
+            "budget": 0.0,
         }
         return {"pool": pool, "inject": inject, "labels": labels, "truth": truth, "rng": rng}
 
@@ -96,7 +137,7 @@ class Made:
 
     def train(self, cell, **kwargs):
         curves = {"loss": [1.5, 1.0, 0.25], "epochs": [2, 3], "validation_accuracy": [0.5, 0.75]}
-        info = {"curves": curves, "validation_accuracy": 0.75, "parameters": {"trained": 33}}
+        info = {"curves": curves, "validation_accuracy": 0.75, "parameters": {"trained": 33}, "test_accuracy": 0.625}
         arrays = {"labels_train": cell["truth"]["observed_label"], "logits_train": logits_of(cell)}
         failed = {"arrays": None, "info": {}} if kwargs.get("failure") else {}
         return self.measure(cell, "train", **({"arrays": arrays, "info": info} | kwargs | failed))
@@ -113,6 +154,7 @@ class Made:
             "score": rng.integers(5, size=(3, N)).astype(float),
             "suggested": rng.integers(C, size=(3, N)),
             "kind": rng.choice(["mislabeled", "anomalous"], (3, N)),
+            "flagged": rng.random((3, N)) < 0.3,
         }
 
     def detect(self, cell, method, **kwargs):
@@ -146,19 +188,43 @@ def made(tmp_path):
 
 
 def truth_of(cell):
-    return cell["truth"]["kind"], cell["truth"]["true_label"], metrics.tie_break(cell["truth"]["id"])
+    return cell["truth"]["kind"], cell["truth"]["true_label"], tie_break(cell["truth"]["id"])
 
 
-def expected(cell, score, suggested=None, kind=None):
+def found_in(frame):
+    """(class, metric) -> value."""
+    found = dict(zip(zip(frame["class"], frame["metric"], strict=True), frame["value"], strict=True))
+    assert len(found) == len(frame)
+    return found
+
+
+def of_draw(cell, score):
+    """What every draw of validation samples is measured by."""
+    true_kind, _, ties = truth_of(cell)
+    order = metrics.most_suspicious(score[None], ties)
+    return {
+        name: pytest.approx(value.item())
+        for name, value in metrics.detection(score[None], order, true_kind != "").items()
+    }
+
+
+def of_largest(cell, score, suggested=None, kind=None, flagged=None):
+    """What the largest ratio's first draw is measured by."""
     true_kind, true, ties = truth_of(cell)
-    values = metrics.detection(score, metrics.ranking(score, ties), true_kind != "")
+    score, glitched = score[None], true_kind != ""
+    order = metrics.most_suspicious(score, ties)
+    values = metrics.at_the_top(order, glitched) | metrics.by_glitch_kind(score, order, true_kind)
+    values |= metrics.by_class(order, glitched, cell["truth"]["observed_label"], np.array(NAMES))
+    for name, rule in RULES.items():
+        values |= metrics.flags(rule(score), glitched, name)
     if suggested is not None:
-        values |= metrics.repair(suggested, true, true_kind == "mislabeled")
-    values = {("", name): value for name, value in values.items()}
+        values |= metrics.repair(suggested[None], order, true, true_kind)
     if kind is not None:
-        for group, told in metrics.characterisation(kind, true_kind).items():
-            values |= {(group, name): value for name, value in told.items()}
-    return values
+        values |= metrics.characterisation(kind[None], true_kind)
+    if flagged is not None:
+        values |= metrics.flags(flagged[None], glitched, "own")
+    values = {name: value.item() for name, value in values.items()}
+    return of_draw(cell, score[0]) | {n: pytest.approx(v) for n, v in values.items() if not np.isnan(v)}
 
 
 def test_values_are_those_of_the_metrics(made):
@@ -166,13 +232,103 @@ def test_values_are_those_of_the_metrics(made):
     keys = [made.score(cell, "cfrank", made.full_scores(cell)) for cell in cells]
     frame = made.tables().metrics()
     assert frame.columns.tolist() == METRIC_COLUMNS
-    assert len(frame) == len(SEEDS) * len(RATIOS) * (len(DETECTION) + 1 + 3)
     assert set(frame["status"]) == {"ok"}
+    assert frame["value"].notna().all()
     for cell, key in zip(cells, keys, strict=True):
         for row, ratio in enumerate(RATIOS):
             mine = frame[(frame["seed"] == cell["labels"]["seed"]) & (frame["validation_ratio"] == ratio)]
-            found = dict(zip(zip(mine["class"], mine["metric"], strict=True), mine["value"], strict=True))
-            assert found == expected(cell, *(made.arrays[key][name][row] for name in ("score", "suggested", "kind")))
+            told = [made.arrays[key][name][row] for name in ("score", "suggested", "kind", "flagged")]
+            assert found_in(mine) == (of_largest(cell, *told) if ratio == 0.25 else of_draw(cell, told[0]))
+    of_mixture = frame[frame["validation_ratio"] == 0.25]
+    kinds = set(of_mixture.loc[of_mixture["metric"] == "average_precision", "class"])
+    assert kinds == set(of_mixture.loc[of_mixture["metric"] == "characterisation_accuracy", "class"])
+    assert kinds == {"", "mislabeled", "anomalous"}
+
+
+def test_repair_of_nothing_that_was_detected_has_no_row(made):
+    """All mislabeled samples rank last, so none is among the detected ones."""
+    cell = made.cell("digits", "uniform", 0.125, 0)
+    score = -(cell["truth"]["kind"] != "").astype(float)[None]
+    arrays = {"score": score, "suggested": cell["truth"]["true_label"].clip(0)[None]}
+    made.score(cell, "cnci", arrays, rows=[(0.2, 0)])
+    found = found_in(made.tables().metrics())
+    assert found["", "repair_accuracy"] == 1
+    assert ("", "repair_accuracy_detected") not in found
+
+
+def test_a_result_that_cells_share_is_measured_against_the_truth_of_each(made):
+    """A detector that reads inputs alone says the same of glitches that change labels alone."""
+    cells = [made.cell("digits", "uniform", 0.125, 0), made.cell("digits", "none", 0.0, 0)]
+    second = made.cell("digits", "mixed", 0.2, 0)
+    failed = made.cell("digits", "human", 0.0, 0, failure="no labels")
+    key = made.detect(cells[0], "iforest", model="")
+    for cell in (cells[1], second, failed):
+        labels = cell["labels"] | {"method": "iforest", "model": ""}
+        shared = {"key": key, "stage": "detect", "inject": cell["inject"], "pool": cell["pool"], "rows": [(0.0, 0)]}
+        made.measurements.append(shared | {"labels": labels})
+    tables = made.tables()
+    frame = tables.metrics()
+    score = made.arrays[key]["score"][0]
+    for cell in (cells[0], second):
+        assert found_in(frame[frame["glitch"] == cell["labels"]["glitch"]]) == of_largest(cell, score)
+    assert set(frame.loc[frame["glitch"] == "none", "metric"]) == {f"flagged_{name}" for name in RULES}
+    assert set(frame.loc[frame["glitch"] == "human", "status"]) == {"failed: no labels"}
+    assert [set(samples["glitch"]) for samples in tables.samples()] == [{"uniform"}, {"none"}, {"mixed"}]
+    costs = tables.costs().set_index("key")
+    assert costs.loc[key, "glitch"] == "uniform"  # the first that reads it
+
+
+def test_retrained_models(made):
+    cell = made.cell("digits", "uniform", 0.125, 0)
+    curves = {"epochs": [2, 4], "test_accuracy": [0.5, 0.75], "validation_accuracy": [0.25, 0.5]}
+    info = {"test_accuracy": 0.75, "validation_accuracy": 0.5, "changed": 4, "budget": 0.1333, "curves": curves}
+    told = {"method": "cnci", "estimator": "tracin", "action": "relabel_continue", "budget": 0.1}
+    made.train(cell)
+    made.measure(cell, "retrain", info=info, **told)
+    made.measure(cell, "retrain", failure="no test part", method="", action="perfect")
+    tables = made.tables()
+    frame, series = tables.metrics(), tables.series()
+    mine = frame[frame["action"] == "relabel_continue"]
+    assert found_in(mine) == {("", "test_accuracy"): 0.75, ("", "validation_accuracy"): 0.5}
+    for column, value in (told | {"status": "ok", "validation_ratio": 0.3, "glitch": "uniform"}).items():
+        assert set(mine[column]) == {value}
+    failed = frame[frame["action"] == "perfect"]
+    assert set(failed["metric"]) == {"test_accuracy", "validation_accuracy"}
+    assert set(failed["status"]) == {"failed: no test part"}
+    mine = series[series["action"] == "relabel_continue"].set_index(["series", "x"])["value"].to_dict()
+    assert mine == {
+        ("validation_accuracy", 2): 0.25, ("validation_accuracy", 4): 0.5,
+        ("test_accuracy", 2): 0.5, ("test_accuracy", 4): 0.75,
+    }  # fmt: skip
+    assert set(series.loc[series["action"] == "perfect", "status"]) == {"failed: no test part"}
+    assert set(frame.loc[frame["action"] == "", "budget"]) == {0}
+
+
+def test_toys(made):
+    """Rows of each method that a toy compares; they have neither training data nor classes of the run's."""
+    labels = made.cell("digits", "uniform", 0.0, 3)["labels"] | {
+        "dataset": "half_moons",
+        "modality": "toy",
+        "model": "",
+    }
+    compared = [["gradient_iforest", "", "detection_accuracy", 0.976], ["lissa", "0", "trimmed_accuracy", 1]]
+    drawn = [["", "0", "train_x", [0, 1], [0.5, 1.5]], ["lissa", "mislabeled", "influence", [1], [-3.0]]]
+    info = {"metrics": compared, "series": drawn, "ratio": 0.08}
+    for key, seed in ((made.node("toy", {"seed": 3}, None, info), 3), (made.node("toy", {"seed": 4}, failure="no"), 4)):
+        measurement = {"key": key, "stage": "toy", "inject": "", "pool": "", "rows": []}
+        made.measurements.append(measurement | {"labels": labels | {"seed": seed}})
+    tables = made.tables()
+    frame, series = tables.metrics(), tables.series()
+    assert set(frame["dataset"]) == set(series["dataset"]) == {"half_moons"}
+    failed, frame = frame[frame["seed"] == 4], frame[frame["seed"] == 3]
+    assert set(failed["status"]) == {"failed: no"}
+    assert frame[["method", "class", "metric", "value"]].to_numpy().tolist() == compared
+    assert set(frame["ratio"]) == set(series["ratio"]) == {0.08}
+    assert set(frame["validation_ratio"]) == {0}
+    assert series[["method", "class", "series", "x", "value"]].to_numpy().tolist() == [
+        ["", "0", "train_x", 0, 0.5], ["", "0", "train_x", 1, 1.5], ["lissa", "mislabeled", "influence", 1, -3],
+    ]  # fmt: skip
+    assert len(tables.costs()) == 4
 
 
 def test_labels_and_constant_columns(made):
@@ -180,7 +336,7 @@ def test_labels_and_constant_columns(made):
     made.score(cell, "si", variant="k=3")
     frame = made.tables().metrics()
     labels = cell["labels"] | {"method": "si", "variant": "k=3", "estimator": "tracin"}
-    constants = {"subset": 0, "validation_noise": 0, "budget": 0, "class": ""}
+    constants = {"subset": 0, "validation_noise": 0, "budget": 0}
     for column, value in (labels | constants).items():
         if column not in ("targets", "control"):
             assert set(frame[column]) == {value}, column
@@ -193,13 +349,11 @@ def test_detectors_use_no_validation_samples(made):
     frame = made.tables().metrics()
     assert set(frame["validation_ratio"]) == {0.0}
     assert set(frame["subset"]) == {0}
-    assert dict(zip(zip(frame["class"], frame["metric"], strict=True), frame["value"], strict=True)) == expected(
-        cell, made.arrays[key]["score"][0]
-    )
+    assert found_in(frame) == of_largest(cell, made.arrays[key]["score"][0])
 
 
 FITTED = ["training_loss", "training_accuracy", "training_loss_published"]
-OF_TRAINING = {"validation_accuracy", *FITTED, "true_label_accuracy"}
+OF_TRAINING = {"validation_accuracy", "test_accuracy", *FITTED, "true_label_accuracy"}
 
 
 def test_train_rows(made):
@@ -208,12 +362,12 @@ def test_train_rows(made):
     made.train(bad, failure="loss is nan")
     frame = made.tables().metrics()
     told = list(zip(frame["glitch"], frame["class"], frame["metric"], strict=True))
-    both = [("", "validation_accuracy"), *(("clean", name) for name in FITTED)]
+    both = [("", "validation_accuracy"), ("", "test_accuracy"), *(("clean", name) for name in FITTED)]
     mislabeled = [("mislabeled", name) for name in (*FITTED, "true_label_accuracy")]
     assert told == [("none", *row) for row in both] + [("uniform", *row) for row in both + mislabeled]
-    assert frame["value"].iloc[0] == 0.75
+    assert frame["value"].tolist()[:2] == [0.75, 0.625]
     np.testing.assert_array_equal(frame["value"].isna(), frame["glitch"] == "uniform")
-    assert frame["status"].tolist() == ["ok"] * 4 + ["failed: loss is nan"] * 8
+    assert frame["status"].tolist() == ["ok"] * 5 + ["failed: loss is nan"] * 9
     assert set(frame["validation_ratio"]) == {0.3}
     assert set(frame["subset"]) == {0}
 
@@ -222,13 +376,14 @@ def test_loss_and_accuracy_by_kind_are_of_the_last_checkpoint(made):
     """See logits_of. The model tells the true label of mislabeled samples, so the observed one has probability 1/4."""
     made.train(made.cell("digits", "mixed", 0.2, 0))
     frame = made.tables().metrics()
-    found = dict(zip(zip(frame["class"], frame["metric"], strict=True), frame["value"], strict=True))
+    found = found_in(frame)
 
     def published(own, *others):
         return np.log(sum(np.exp(p) for p in (own, *others))) - own
 
     expected = {
         ("", "validation_accuracy"): 0.75,
+        ("", "test_accuracy"): 0.625,
         ("clean", "training_loss"): np.log(2),
         ("clean", "training_accuracy"): 1,
         ("clean", "training_loss_published"): published(1 / 2, 1 / 4, 1 / 4),
@@ -249,9 +404,10 @@ def test_failed_cell(made):
     frame = made.tables().metrics()
     assert frame["value"].isna().all()
     assert set(frame["status"]) == {"failed: it diverged"}
-    assert sorted(zip(frame["validation_ratio"], frame["metric"], strict=True)) == sorted(
-        itertools.product(RATIOS, DETECTION)
-    )
+    made.score(cell, "si")
+    frame, measured = (made.tables().metrics().groupby("method").get_group(name) for name in ("cnci", "si"))
+    columns = ["validation_ratio", "subset", "class", "metric"]  # those of a method that did not fail
+    pd.testing.assert_frame_equal(frame[columns].reset_index(drop=True), measured[columns].reset_index(drop=True))
 
 
 def test_failed_inject(made):
@@ -262,7 +418,7 @@ def test_failed_inject(made):
     frame = tables.metrics()
     assert set(frame["status"]) == {"failed: too few anomalies"}
     assert {"validation_accuracy", "training_loss", "f1"} <= set(frame["metric"])
-    assert list(tables.samples()) == []
+    assert all(cell.samples is None for cell in tables.cells)
     assert len(tables.failures()) == 3
 
 
@@ -274,7 +430,7 @@ def test_constant_score(made):
     frame = made.tables().metrics()
     status = frame.groupby("validation_ratio")["status"].unique().map(list)
     assert status.to_dict() == {0.1: ["ok"], 0.25: ["constant"], 0.2: ["ok"]}
-    constant = frame[frame["status"] == "constant"].set_index("metric")["value"]
+    constant = frame[(frame["status"] == "constant") & (frame["class"] == "")].set_index("metric")["value"]
     assert constant["auroc"] == pytest.approx(0.5)
     assert constant["average_precision"] == pytest.approx(4 / N)
 
@@ -287,8 +443,10 @@ def test_nothing_to_detect_without_glitches(made, failure):
     made.detect(cell, "iforest", model="")
     metrics = made.tables().metrics()
     others = metrics[~metrics["metric"].isin(OF_TRAINING)]
-    assert set(others["status"]) == ({f"failed: {failure}"} if failure else set())
-    assert others["value"].isna().all()
+    assert set(others["metric"]) == {f"flagged_{rule}" for rule in RULES}
+    assert set(others["status"]) == ({f"failed: {failure}", "ok"} if failure else {"ok"})
+    np.testing.assert_array_equal(others["value"].isna(), others["status"] != "ok")
+    assert others.groupby("method")["validation_ratio"].unique().map(list).to_dict() == {"si": [0.25], "iforest": [0]}
 
 
 def test_rows_are_in_the_order_of_the_grid(made):
@@ -317,7 +475,7 @@ def test_samples_of_mixed_glitches(made):
     assert frame["suggested_label"].tolist() == [NAMES[y] for y in arrays["suggested"][1]]
     assert frame["glitch_kind"].tolist() == truth["kind"].tolist()
     assert frame["kind"].tolist() == arrays["kind"][1].tolist()
-    ties = metrics.tie_break(truth["id"])
+    ties = tie_break(truth["id"])
     by_hand = sorted(range(N), key=lambda i: (-arrays["score"][1][i], ties[i]))
     assert frame.sort_values("rank")["sample_id"].tolist() == truth["id"][by_hand].tolist()
     assert frame["rank"].min() == 1
@@ -338,11 +496,10 @@ def test_validation_subsets_have_rows_of_their_own(made):
     cell = made.cell("digits", "uniform", 0.125, 0)
     key = made.score(cell, "si", rows=rows)
     frame = made.tables().metrics()
-    assert len(frame) == len(rows) * len(DETECTION)
     for row, (ratio, subset) in enumerate(rows):
         mine = frame[(frame["validation_ratio"] == ratio) & (frame["subset"] == subset)]
-        found = {("", name): value for name, value in zip(mine["metric"], mine["value"], strict=True)}
-        assert found == expected(cell, made.arrays[key]["score"][row])
+        score = made.arrays[key]["score"][row]
+        assert found_in(mine) == (of_largest if (ratio, subset) == (0.25, 0) else of_draw)(cell, score)
     (samples,) = made.tables().samples()
     np.testing.assert_array_equal(samples["score"], made.arrays[key]["score"][2])  # the largest ratio's first draw
 
@@ -351,8 +508,10 @@ def test_failed_validation_subsets(made):
     cell = made.cell("digits", "uniform", 0.125, 0)
     made.score(cell, "si", rows=[(0.1, 0), (0.1, 1)], failure="no")
     frame = made.tables().metrics()
-    found = sorted(zip(frame["validation_ratio"], frame["subset"], frame["metric"], strict=True))
-    assert found == sorted((0.1, subset, metric) for subset in (0, 1) for metric in DETECTION)
+    assert frame.loc[frame["subset"] == 1, "metric"].tolist() == list(DETECTION)
+    assert set(frame.loc[frame["subset"] == 0, "metric"]) > {*DETECTION, "accuracy", "class_f1", "f1_gap"}
+    assert set(frame["validation_ratio"]) == {0.1}
+    assert frame["value"].isna().all()
 
 
 def test_signals_without_an_estimator_and_against_training_samples(made):
@@ -378,8 +537,10 @@ def test_characterisation_of_several_estimators(made):
     made.score(cell, "cfrank", made.full_scores(cell))
     made.score(cell, "cfrank", failure="no counterfactual", estimator="loo")
     frame = made.tables().metrics()
-    failed = frame[frame["estimator"] == "loo"]
-    assert set(failed["metric"]) == {*DETECTION, "repair_accuracy", "characterisation_accuracy"}
+    failed, measured = (frame[frame["estimator"] == name] for name in ("loo", "tracin"))
+    columns = ["validation_ratio", "class", "metric"]
+    assert {"repair_accuracy", "characterisation_accuracy", "f1_own"} <= set(failed["metric"])
+    assert set(map(tuple, failed[columns].to_numpy())) >= set(map(tuple, measured[columns].to_numpy()))
     assert failed["value"].isna().all()
 
 
@@ -396,7 +557,7 @@ def test_methods_below_chance(made):
         made.score(cell, "mislabeled", {"score": (2 * mislabeled - glitched)[None]}, rows=rows, targets="mislabeled")
         made.score(cell, "failed", rows=rows, failure="no", targets="both")
     tables = made.tables()
-    assert tables.turned(tables.metrics()) == {"turned": 0.0}
+    assert tables.turned() == {"turned": 0.0}
 
 
 def test_turned_only_on_glitches_of_the_other_kind(made):
@@ -405,12 +566,12 @@ def test_turned_only_on_glitches_of_the_other_kind(made):
     score = -(mixed["truth"]["kind"] != "").astype(float)[None]
     made.score(mixed, "narrow", {"score": score}, rows=[(0.2, 0)], targets="mislabeled")
     tables = made.tables()
-    assert tables.turned(tables.metrics()) == {}
+    assert tables.turned() == {}
     uniform = made.cell("digits", "uniform", 0.125, 0)
     score = -(uniform["truth"]["kind"] != "").astype(float)[None]
     made.score(uniform, "narrow", {"score": score}, rows=[(0.2, 0)], targets="mislabeled")
     tables = made.tables()
-    assert tables.turned(tables.metrics()) == {"narrow": 0.0}
+    assert tables.turned() == {"narrow": 0.0}
 
 
 @pytest.mark.parametrize("failure", [None, "it diverged"])
@@ -419,7 +580,7 @@ def test_no_method_is_turned_where_nothing_is_known(made, failure):
     made.train(cell)
     made.score(cell, "si", targets="both", **({"failure": failure} if failure else {}))
     tables = made.tables()
-    assert tables.turned(tables.metrics()) == {}
+    assert tables.turned() == {}
 
 
 def test_series_of_every_stage(made):
@@ -433,7 +594,7 @@ def test_series_of_every_stage(made):
     made.measure(cell, "dynamics", failure="no", estimator="lissa")
     made.score(cell, "si")
     frame = made.tables().series()
-    assert frame.columns.tolist() == [*CELL, "class", "series", "x", "value", "status"]
+    assert frame.columns.tolist() == SERIES_COLUMNS
     assert frame["value"].dtype == frame["x"].dtype == np.float64
     assert list(dict.fromkeys(frame["estimator"])) == ["", "tracin", "lissa"]
     # failed results: one row for each series that they would have
@@ -482,7 +643,7 @@ def test_series(made):
     frame = made.tables().series()
     failed, frame = frame[frame["status"] != "ok"], frame[frame["status"] == "ok"]
     assert set(failed["model"]) == {"other"}
-    assert sorted(failed["series"]) == sorted(OF_MODEL)
+    assert sorted(failed["series"]) == sorted({*OF_MODEL, "test_accuracy"})
     points = [tuple(row) for row in frame[["series", "class", "x", "value"]].to_numpy()]
     assert points[:5] == [
         ("training_loss", "", 1, 1.5),
@@ -595,7 +756,7 @@ def test_ranked_lists(made):
             cell, key = cells[dataset, seed, method]
             arrays, ids = made.arrays[key], cell["truth"]["id"]
             row = 1 if method != "iforest" else 0
-            ranks = metrics.ranking(arrays["score"][row], metrics.tie_break(ids))
+            ranks = ranking(arrays["score"][row], tie_break(ids))
             for i, name in enumerate(ids):
                 places.setdefault((name, method), []).append((ranks[i] - 1) / N)
                 seen.setdefault(name, set()).add(seed)
@@ -675,32 +836,109 @@ def test_job_writes_all_tables(made, tmp_path):
     tables = made.tables()
     manifest = json.loads(manifest_path.read_text())
     assert manifest == {"digest": "abc", "keys": [], "failed": tables.failures()}
-    assert json.loads((tmp_path / "notes.json").read_text()) == {"turned": tables.turned(tables.metrics())}
-    written = {
-        name: pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("metrics", "samples", "series", "costs")
-    }
+    assert json.loads((tmp_path / "notes.json").read_text()) == {"turned": tables.turned()}
+    names = ("metrics", "samples", "series", "costs")
+    written = {name: pd.read_parquet(tmp_path / f"{name}.parquet") for name in names}
     pd.testing.assert_frame_equal(written["metrics"], tables.metrics())
+    pd.testing.assert_frame_equal(written["series"], tables.series())
     pd.testing.assert_frame_equal(written["samples"], pd.concat(tables.samples(), ignore_index=True))
     assert len(written["samples"]) == 7 * N
     assert len(written["costs"]) == len(made.nodes)
-    read = pd.read_csv(tmp_path / "metrics.csv", keep_default_na=False, na_values={"value": [""]})
-    np.testing.assert_allclose(read["value"], tables.metrics()["value"])
-    assert (read["status"] == "failed: it diverged").sum() == len(RATIOS) * len(DETECTION)
+    read = pd.read_csv(tmp_path / "summary.csv", keep_default_na=False, na_values={"mean": [""]})
+    np.testing.assert_allclose(read["mean"], summary(tables.metrics())["mean"])
+    failed = read[read["status"] == "failed: it diverged"]
+    assert (failed["metric"].isin(DETECTION)).sum() == len(RATIOS) * len(DETECTION) + 2  # each kind's average precision
+    assert set(failed["n"]) == {0}
     ranked = pd.read_csv(tmp_path / "ranked" / "digits-mlp.csv")
     assert ranked["rank_cfrank"].is_monotonic_increasing
     assert not list(tmp_path.glob("**/.new-*"))
     before = {path: path.read_bytes() for path in tmp_path.glob("**/*.[pc][as][rv]*")}
-    assert {path.name for path in before} >= {"metrics.parquet", "samples.parquet", "series.parquet", "digits-mlp.csv"}
+    assert {path.name for path in before} >= {
+        "metrics.parquet", "samples.parquet", "series.parquet", "digits-mlp.csv", "summary.csv",
+    }  # fmt: skip
     job.main(str(order_path), str(manifest_path))
     assert {path: path.read_bytes() for path in before} == before
 
 
 def test_job_without_clean_data_writes_no_lists(made, tmp_path):
-    cell = made.cell("digits", "uniform", 0.125, 0)
-    made.score(cell, "si", failure="it diverged")
+    for glitch in ("uniform", "none"):
+        made.score(made.cell("digits", glitch, 0.125, 0), "si", failure="it diverged")
     order_path = tmp_path / "tables-abc.json"
     order_path.write_text(json.dumps(made.order()))
     job.main(str(order_path), str(tmp_path / "manifest.json"))
     assert not (tmp_path / "ranked").exists()
-    assert len(pd.read_parquet(tmp_path / "metrics.parquet")) == len(RATIOS) * len(DETECTION)
-    assert len(pd.read_parquet(tmp_path / "samples.parquet")) == 0
+    assert pd.read_parquet(tmp_path / "metrics.parquet")["value"].isna().all()
+    samples = pd.read_parquet(tmp_path / "samples.parquet", filters=[("rank", "<=", 12)])
+    assert len(samples) == 0
+    assert {*CELL, "sample_id", "score", "rank"} <= set(samples)
+
+
+def values_over_seeds(values, **columns):
+    """Rows of metrics.parquet of one metric, a value a seed; a string is the reason of a failure."""
+    rows = []
+    for seed, value in enumerate(values):
+        of_seed = value if isinstance(value, list) else [value]
+        for subset, one in enumerate(of_seed):
+            failed = isinstance(one, str)
+            told = {"value": np.nan if failed else one, "status": f"failed: {one}" if failed else "ok"}
+            rows.append(dict.fromkeys(METRIC_COLUMNS, "") | {"seed": seed, "subset": subset} | told | columns)
+    return pd.DataFrame(rows)
+
+
+def test_summary():
+    table = pd.concat(
+        [
+            values_over_seeds([0.5, 0.25, 0.75], method="si"),
+            values_over_seeds([0.1, "it diverged", 0.3, "no"], method="cnci"),
+            values_over_seeds([0.4], method="mi"),
+            values_over_seeds(["no", "no"], method="aai"),
+            values_over_seeds([0.3] * 5, method="loss", action="remove", budget=0.1),
+            values_over_seeds([[0.1, 0.3, 0.8], [0.6, 0.6, 0.6]], method="pcid"),  # subsets of a seed count once
+        ]
+    )
+    found = summary(table.sample(frac=1, random_state=0).sort_values("method", key=lambda m: m == "mi")).set_index(
+        "method"
+    )
+    assert found.columns[-6:].tolist() == ["n", "failed", "mean", "lower", "upper", "status"]
+    assert not {"seed", "subset", "value"} & set(found)
+    assert found["n"].to_dict() == {"si": 3, "cnci": 2, "mi": 1, "aai": 0, "loss": 5, "pcid": 2}
+    assert found["failed"].to_dict() == {"si": 0, "cnci": 2, "mi": 0, "aai": 2, "loss": 0, "pcid": 0}
+    means = {"si": 0.5, "cnci": 0.2, "mi": 0.4, "aai": np.nan, "loss": 0.3, "pcid": 0.5}
+    assert found["mean"].to_dict() == pytest.approx(means, nan_ok=True)
+    assert found["lower"].to_dict() == pytest.approx(
+        {"si": 0.25, "cnci": 0.1, "mi": np.nan, "aai": np.nan, "loss": 0.3, "pcid": 0.4}, nan_ok=True
+    )
+    assert found["upper"].to_dict() == pytest.approx(
+        {"si": 0.75, "cnci": 0.3, "mi": np.nan, "aai": np.nan, "loss": 0.3, "pcid": 0.6}, nan_ok=True
+    )
+    assert (found["lower"] <= found["mean"])["loss"]
+    assert (found["mean"] <= found["upper"])["loss"]
+    assert found["status"].drop("cnci").to_dict() == {
+        "si": "ok", "mi": "ok", "aai": "failed: no", "loss": "ok", "pcid": "ok",
+    }  # fmt: skip
+    assert found["status"]["cnci"] in ("failed: it diverged", "failed: no")
+    assert found.loc["loss", ["action", "budget"]].tolist() == ["remove", 0.1]
+
+
+def test_summary_of_nothing():
+    empty = metric_table([])
+    assert empty.columns.tolist() == METRIC_COLUMNS
+    assert len(summary(empty)) == 0
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 30])
+def test_interval_is_scipy_s(seeds):
+    values = np.random.default_rng(seeds).normal(size=(40, seeds))
+    found = bootstrap_interval(values)
+    expected = bootstrap(
+        (values,), np.mean, axis=1, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1)
+    ).confidence_interval
+    # few seeds have few different draws: bounds may lie one such draw apart in some rows, not in all
+    apart = np.abs(found - np.stack([expected.low, expected.high], axis=1)) / values.std(axis=1, keepdims=True)
+    assert apart.mean() < 0.02
+    assert apart.max() < 0.3
+
+
+def test_interval_of_two_seeds_is_exact():
+    """A quarter of the draws has the lower value twice."""
+    np.testing.assert_array_equal(bootstrap_interval(np.array([[1.0, 3.0], [2.0, 2.0]])), [[1, 3], [2, 2]])

@@ -8,38 +8,22 @@ there.
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from glitchmark.chunk import Chunk, plugin_files
 from glitchmark.errors import Unavailable
-from glitchmark.keys import canonical, fingerprint
 from glitchmark.manifests import read_manifest
-from glitchmark.plan import Node, Plan, code
-from glitchmark.registry import Plugin
+from glitchmark.nodes import Node
+from glitchmark.plan import Plan
+from glitchmark.products import STAGES, Products
 from glitchmark.resolve import resolve
 from glitchmark.store import Store, write_text
 
 # stages whose cells are heavy enough to be spread over several jobs
-SPREAD = ("train", "crossval", "influence", "dynamics", "matrix", "agreement")
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """order: what the job does, JSON; its "identity" is what the results depend on. upstream: chunks that come first,
-    as (stage, name)."""
-
-    stage: str
-    name: str
-    order: dict[str, Any]
-    upstream: tuple[tuple[str, str], ...]
-
-    @cached_property
-    def digest(self) -> str:
-        """Of the identity: equal digests mean equal results."""
-        return fingerprint(canonical(self.order["identity"]))
+SPREAD = ("train", "crossval", "influence", "dynamics", "matrix", "agreement", "refit", "retrain")
+UNASKED = ("report",)  # made only when asked for
 
 
 class Workflow:
@@ -55,8 +39,7 @@ class Workflow:
         self.features = Path(config["results_dir"]) / "features"
         self.plan = Plan(self.grid)
         chunks = self._cell_chunks()
-        tables = self._table_chunk(chunks)
-        chunks += [self._samples_chunk(chunks), tables, *self._figure_chunks(tables)]
+        chunks += Products(self.grid, self.plan, self.folder, self.figures, self.store, chunks).chunks()
         self.chunks = {(chunk.stage, chunk.name): chunk for chunk in chunks}
 
     @property
@@ -107,12 +90,13 @@ class Workflow:
                         self.store.remove(key)
                         there.remove(key)
             # the tables' manifest repeats the failures of all
-            if chunk[0] != "evaluate" and any(reason.startswith(Unavailable.MARK) for reason in failed.values()):
+            if chunk[0] not in STAGES and any(reason.startswith(Unavailable.MARK) for reason in failed.values()):
                 waiting |= self._with_upstream(chunk)
             if (failed and self.config["retry_failed"]) or not there.issuperset(manifest["keys"]):
                 waiting.add(chunk)
         if waiting:
-            for chunk in (*waiting, ("samples", "samples"), ("evaluate", "tables")):
+            again = [chunk for chunk in self.chunks if chunk[0] in ("samples", "evaluate")]
+            for chunk in (*waiting, *again):
                 Path(self.manifest(*chunk)).unlink(missing_ok=True)
 
     def _with_upstream(self, chunk: tuple[str, str]) -> set[tuple[str, str]]:
@@ -140,9 +124,10 @@ class Workflow:
         there = self.store.keys()
         done = {
             chunk: Path(self.manifest(*chunk)).is_file()
-            if chunk[0] in ("samples", "evaluate", "figure")
+            if chunk[0] in STAGES
             else there.issuperset(self.chunks[chunk].order["identity"])
             for chunk in self.chunks
+            if chunk[0] not in UNASKED
         }
         return ["/".join(chunk) for chunk, finished in done.items() if not finished]
 
@@ -165,71 +150,12 @@ class Workflow:
                 "store": str(self.store.folder),
                 "features": str(self.features),
                 "threads": self.config["threads"],
-                "plugins": _files(plugin for node in nodes for plugin in node.plugins),
+                "plugins": plugin_files(plugin for node in nodes for plugin in node.plugins),
                 "nodes": [_node_order(node) for node in nodes],
             }
             upstream = sorted({home[key] for node in nodes for key in node.inputs.values()})
             chunks.append(Chunk(stage, name, order, tuple(upstream)))
         return chunks
-
-    def _samples_chunk(self, cells: list[Chunk]) -> Chunk:
-        """Class counts, and for images a contact sheet of each glitch in the first seed."""
-        shown, folder = [], self.figures / "samples"
-        for cell in self.plan.injections():
-            stem = f"{folder}/{cell['dataset']}-{cell['glitch']}-{cell['ratio']:g}"
-            wanted = cell["modality"] == "image" and cell["seed"] == self.config["seeds"][0]
-            shown.append(cell | {"sheets": [f"{stem}.pdf", f"{stem}.png"] if wanted else []})
-        order = {
-            "stage": "samples",
-            "chunk": "samples",
-            "identity": [shown, code("glitchmark.samples.__main__")],
-            "store": str(self.store.folder),
-            "folder": str(folder),
-            "cells": shown,
-            "counts": str(self.folder / "class_counts.csv"),
-        }
-        upstream = tuple((c.stage, c.name) for c in cells if c.stage in ("pool", "subset", "inject"))
-        return Chunk("samples", "samples", order, upstream)
-
-    def _table_chunk(self, cells: list[Chunk]) -> Chunk:
-        settings = {"validation": self.config["validation"], "ranking": self.grid.ranking}
-        measured = [vars(m) for m in self.plan.measurements]
-        nodes = list(self.plan.nodes)
-        order = {
-            "stage": "evaluate",
-            "chunk": "tables",
-            "identity": [measured, nodes, settings, code("glitchmark.evaluation.__main__")],
-            "store": str(self.store.folder),
-            "folder": str(self.folder),
-            "measurements": measured,
-            "nodes": nodes,
-            "settings": settings,
-        }
-        return Chunk("evaluate", "tables", order, tuple((chunk.stage, chunk.name) for chunk in cells))
-
-    def _figure_chunks(self, tables: Chunk) -> list[Chunk]:
-        chunks = []
-        for method in self.grid.figures:
-            order = {
-                "stage": "figure",
-                "chunk": method.id,
-                "identity": [
-                    tables.digest,
-                    method.plugin.name,
-                    method.params,
-                    code("glitchmark.figures.__main__", method.plugin.origin),
-                ],
-                "plugins": _files([method.plugin]),
-                "figure": {"name": method.plugin.name, "params": method.params},
-                "folder": str(self.folder),
-            }
-            chunks.append(Chunk("figure", method.id, order, ((tables.stage, tables.name),)))
-        return chunks
-
-
-def _files(plugins: Iterable[Plugin]) -> list[tuple[str, str]]:
-    """(kind, path) of the plug-ins that a job must load from files outside the package."""
-    return sorted({(p.kind, str(p.origin)) for p in plugins if isinstance(p.origin, Path)})
 
 
 def _node_order(node: Node) -> dict[str, Any]:

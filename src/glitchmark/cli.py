@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from glitchmark import registry
@@ -21,7 +22,7 @@ from glitchmark.store import Store, mending
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status: 2 for a mistake of the user's, with one sentence on standard error."""
     arguments, rest = _parser().parse_known_args(argv)
-    if rest and arguments.command != "run":
+    if rest and arguments.command not in ("run", "report"):
         print(
             f"glitchmark: unknown argument '{rest[0]}'; see 'glitchmark {arguments.command} --help'.", file=sys.stderr
         )
@@ -51,6 +52,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(run)
     run.set_defaults(function=_run)
 
+    report = commands.add_parser("report", help="run what is missing of a grid, and write its report.html")
+    report.add_argument("--cores", default=str(os.cpu_count()), help="cores to use (default: all)")
+    _add_config(report)
+    report.set_defaults(function=partial(_run, targets=("report",)))
+
     plan = commands.add_parser("plan", help="what a run would compute, without running it")
     _add_config(plan)
     plan.set_defaults(function=_plan)
@@ -58,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="the plug-ins of one kind")
     listing.add_argument("kind", choices=[f"{kind}s" if kind != "glitch" else "glitches" for kind in registry.PACKAGES])
     listing.set_defaults(function=_list)
+
+    claims = commands.add_parser("claims", help="what the papers say against what runs measured")
+    claims.add_argument("runs", nargs="*", metavar="RUN", help="names of runs, taken together (default: the config's)")
+    claims.add_argument("--all", action="store_true", help="also the claims whose cells were not run")
+    _add_config(claims)
+    claims.set_defaults(function=_claims)
 
     clean = commands.add_parser("clean", help="remove stored results that no run refers to any more")
     clean.add_argument("--dry-run", action="store_true", help="only say what would be removed")
@@ -111,9 +123,9 @@ def _workflow(arguments: argparse.Namespace) -> Workflow:
     return Workflow(validated(read(root, arguments.configfile, arguments.config), root))
 
 
-def _run(arguments: argparse.Namespace, rest: list[str]) -> int:
+def _run(arguments: argparse.Namespace, rest: list[str], targets: tuple[str, ...] = ()) -> int:
     _workflow(arguments)  # what is wrong with the config is said before snakemake starts
-    command = [sys.executable, "-m", "snakemake", "--cores", arguments.cores]
+    command = [sys.executable, "-m", "snakemake", "--cores", arguments.cores, *targets]
     for option in ("configfile", "config"):
         values = getattr(arguments, option)
         command += [f"--{option}", *values] if values else []
@@ -143,6 +155,10 @@ def _plan(arguments: argparse.Namespace, _: list[str]) -> int:
     for index, rule in enumerate(run.config["training"]):
         absent = [rule[key] for key, known in ids.items() if key in rule and rule[key] not in known]
         skipped |= dict.fromkeys(f"training[{index}] ({name} is not in this grid)" for name in absent[:1])
+    kept = [m.labels["method"] for m in run.plan.measurements]
+    skipped |= dict.fromkeys(
+        f"detector {d.id} (its models or glitches are not in this grid)" for d in run.grid.detectors if d.id not in kept
+    )
     if skipped:
         print(f"left out, since they do not apply: {', '.join(skipped)}")
     return 0
@@ -188,6 +204,17 @@ def _clean(arguments: argparse.Namespace, _: list[str]) -> int:
         f"{'would remove' if arguments.dry_run else 'removed'} {len(unused)} results and {segments} segments of "
         f"features; {len(used)} results are in use by runs."
     )
+    return 0
+
+
+def _claims(arguments: argparse.Namespace, _: list[str]) -> int:
+    from rich.console import Console  # with pandas and SciPy a second
+
+    from glitchmark.claims.show import show
+
+    config = validated(read(_root(), arguments.configfile, arguments.config), _root())
+    folders = [Path(config["results_dir"]) / name for name in arguments.runs or [config["run"]]]
+    show(folders, config["claims"], Console(), everything=arguments.all)
     return 0
 
 

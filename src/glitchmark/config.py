@@ -14,7 +14,7 @@ from glitchmark.errors import UserError
 from glitchmark.registry import suggestion
 
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
-ENTRY_LISTS = ("datasets", "models", "glitches", "estimators", "signals", "detectors", "figures")
+ENTRY_LISTS = ("datasets", "models", "glitches", "estimators", "signals", "detectors", "toys", "figures")
 
 
 def read(root: Path, overlays: list[str], settings: list[str]) -> dict[str, Any]:

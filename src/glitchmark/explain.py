@@ -15,7 +15,7 @@ from glitchmark.feature_store import factor_arrays
 from glitchmark.grid import Method
 from glitchmark.influence.engine import Build, blocks
 from glitchmark.influence.factors import Factors
-from glitchmark.plan import Measurement
+from glitchmark.nodes import Measurement
 from glitchmark.registry import suggestion
 from glitchmark.store import Entry
 

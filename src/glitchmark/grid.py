@@ -44,7 +44,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Method:
-    """A glitch's part, an estimator, a signal, a detector or a figure with its parameters."""
+    """A glitch's part, an estimator, a signal, a toy problem or a figure with its parameters."""
 
     id: str
     plugin: Plugin
@@ -115,6 +115,57 @@ class Glitch:
 
 
 @dataclass(frozen=True)
+class Detector(Method):
+    """models: ids of those on which it is run, where it reads a model; glitches: of those it is run on; () for all."""
+
+    models: tuple[str, ...]
+    glitches: tuple[str, ...]
+
+    def applies_to(self, model: Model | None, glitch: Glitch) -> bool:
+        """Whether it is asked for. model: None for what reads none."""
+        reads_inputs = self.plugin.info["reads"] == ("inputs",)
+        fits = model is None if reads_inputs else model is not None and model.id in (self.models or (model.id,))
+        return fits and glitch.id in (self.glitches or (glitch.id,))
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What is done with what methods found, before a model is trained again.
+
+    action: "remove", "relabel", "annotate" or "perfect". methods: ids of those whose findings count. budget: share of
+    the training samples that are acted on; None for the true number of glitches. training: "restart" or "continue",
+    for so many epochs. models, glitches: ids of those whose cells are trained again; () for all.
+    """
+
+    action: str
+    methods: tuple[str, ...]
+    budget: float | None
+    training: str
+    epochs: int
+    models: tuple[str, ...]
+    glitches: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """What the tables call it."""
+        return self.action + ("_continue" if self.training == "continue" else "")
+
+    def applies_to(self, model: Model, glitch: Glitch) -> bool:
+        """Whether there is something to repair, and it is asked for."""
+        return (
+            not glitch.is_control
+            and model.id in (self.models or (model.id,))
+            and glitch.id in (self.glitches or (glitch.id,))
+        )
+
+    @property
+    def ref(self) -> dict[str, Any]:
+        """What a result depends on."""
+        on = {"epochs": self.epochs} if self.training == "continue" else {}
+        return {"action": self.action, "budget": self.budget, "training": self.training, **on}
+
+
+@dataclass(frozen=True)
 class Grid:
     """Everything that a run is made of. anomaly_pools: data sets that are read for anomalies only. reference: the
     estimator that the others are compared with, if any."""
@@ -127,7 +178,9 @@ class Grid:
     estimators: tuple[Estimator, ...]
     reference: Estimator | None
     signals: tuple[Method, ...]
-    detectors: tuple[Method, ...]
+    detectors: tuple[Detector, ...]
+    repairs: tuple[Repair, ...]
+    toys: tuple[Method, ...]
     figures: tuple[Method, ...]
 
     def settings(self, dataset: Dataset, model: Model) -> dict[str, Any]:

@@ -5,60 +5,18 @@ and the keys of its inputs. All of it is known before anything runs.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from glitchmark import sources
-from glitchmark.grid import Dataset, Estimator, Glitch, Grid, Method, Model
+from glitchmark.grid import Dataset, Detector, Estimator, Glitch, Grid, Method, Model, Repair
 from glitchmark.keys import canonical, fingerprint
+from glitchmark.nodes import Measurement, Node, code
 from glitchmark.registry import Plugin
 
 Cell = tuple[Dataset, Model, Glitch, int]
 
 # what signals that read an estimator's influence get beside the factors, by what they declare
 INFLUENCE = {"influence": ("influence",), "dynamics": ("influence", "dynamics")}
-
-
-@dataclass(frozen=True)
-class Node:
-    """One result of one stage. group: names the job that computes it, with its siblings.
-
-    spec: goes into the key. paths: of files whose digests are in the spec; they do not. origins: the modules and
-    plug-in files that compute it; code and libraries: their digest and the versions of what they import.
-    """
-
-    key: str
-    stage: str
-    group: str
-    spec: dict[str, Any]
-    inputs: dict[str, str]
-    paths: dict[str, str]
-    plugins: tuple[Plugin, ...]
-    origins: tuple[str | Path, ...]
-    code: str
-    libraries: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A node that the tables have rows about. labels: what they call it. rows: validation ratio (0 where no validation
-    sample is read) and subset of each row of a score. inject, pool: keys of truth and classes."""
-
-    key: str
-    stage: str
-    labels: dict[str, Any]
-    rows: list[tuple[float, int]]
-    inject: str
-    pool: str
-
-
-@cache
-def code(*origins: Any) -> tuple[str, dict[str, str]]:
-    """The digest of the sources of modules or files, and the versions of the libraries that they import."""
-    return sources.digest(*origins), sources.libraries(*origins)
 
 
 class Plan:
@@ -69,6 +27,8 @@ class Plan:
         self.nodes: dict[str, Node] = {}
         self.measurements: list[Measurement] = []
         self._made: dict[tuple, str] = {}
+        # what methods found, by the training data and the model
+        self._found: dict[tuple[str, str], list[Measurement]] = {}
         for dataset in self.grid.datasets:
             for seed in self.config["seeds"]:
                 for glitch in self.grid.glitches:
@@ -79,6 +39,9 @@ class Plan:
                 for glitch in self.grid.glitches:
                     if glitch.applies_to(dataset):
                         self._cell(dataset, model, glitch, seed)
+        for toy in self.grid.toys:
+            for seed in self.config["seeds"]:
+                self._toy(toy, seed)
 
     def injections(self) -> list[dict[str, Any]]:
         """Each data set with each glitch that applies to it and each seed: what it is called, and the keys of its pool,
@@ -110,6 +73,13 @@ class Plan:
         if self.grid.reference:
             self._agreement(train, cell, self.grid.reference)
         self._detectors(*cell)
+        if self.config["class_pairs"]:
+            spec = self._drawn(dataset, seed)
+            key = self._node("pairs", f"{dataset.id}-{model.id}", spec, {"train": train}, [])
+            self._measure(key, *cell)
+        for repair in self.grid.repairs:
+            if repair.applies_to(model, glitch):
+                self._repaired(cell, repair)
 
     def _unvalidated(self, train: str, cell: Cell) -> None:
         """What reads no validation samples: influence on the training samples, signals of the training alone."""
@@ -195,25 +165,84 @@ class Plan:
     def _detectors(self, dataset: Dataset, model: Model | None, glitch: Glitch, seed: int) -> None:
         """The detectors that read the model's output, or with no model, those that do not."""
         for method in self.grid.detectors:
-            reads = method.plugin.info["reads"]
-            if (reads == ("inputs",)) != (model is None):
+            if not method.applies_to(model, glitch):
                 continue
-            inputs = {"pool": self._pool(dataset), "inject": self._inject(dataset, glitch, seed)}
-            if "features" in reads:
-                inputs["train"] = self._fit("train", dataset, model, glitch, seed)
-            if "out_of_sample" in reads:
-                inputs["crossval"] = self._fit("crossval", dataset, model, glitch, seed)
             spec = self._drawn(dataset, seed) | {"detector": method.ref}
-            group = f"{method.id}-{dataset.id}" + (f"-{model.id}" if model else "")
-            key = self._node("detect", group, spec, inputs, [method.plugin])
+            if "model" in method.plugin.info["reads"]:
+                group = f"{method.id}-{dataset.id}-{model.id}"
+                fit, inputs, paths = self._trainable(dataset, model, glitch, seed)
+                plugins = [method.plugin, model.plugin]
+                key = self._node("refit", group, fit | spec, inputs, plugins, paths)
+            else:
+                inputs = self._detected(method, dataset, model, glitch, seed)
+                # one job for what reads no model: importing PyOD takes longer than many of its fits
+                group = f"inputs-{dataset.id}" if model is None else f"{method.id}-{dataset.id}"
+                key = self._node("detect", group, spec, inputs, [method.plugin])
             self._measure(key, dataset, model, glitch, seed, method, rows=[(0.0, 0)])
+
+    def _detected(
+        self, method: Detector, dataset: Dataset, model: Model | None, glitch: Glitch, seed: int
+    ) -> dict[str, str]:
+        """What a detector reads. What does not read labels does not depend on them: one result serves all glitches
+        that leave inputs alone."""
+        reads, pool, subset = method.plugin.info["reads"], self._pool(dataset), self._subset(dataset, seed)
+        inject = self._inject(dataset, glitch, seed)
+        frozen = reads == ("features",) and model.trained == "head"
+        if reads == ("inputs",) or frozen:
+            samples = {"inject": inject} if glitch.changes_inputs else {}
+            inputs = {"pool": pool, "subset": subset} | samples
+            return inputs | (self._features(dataset, model, glitch, seed) if frozen else {})
+        inputs = {"pool": pool, "inject": inject}
+        if "features" in reads:
+            inputs["train"] = self._fit("train", dataset, model, glitch, seed)
+        if "out_of_sample" in reads:
+            inputs["crossval"] = self._fit("crossval", dataset, model, glitch, seed)
+        return inputs
+
+    def _repaired(self, cell: Cell, repair: Repair) -> None:
+        """The model trained again on data that were repaired by what each of the methods found."""
+        dataset, model, _, _ = cell
+        fit, inputs, paths = self._trainable(*cell)
+        spec = fit | {"checkpoints": self.config["checkpoints"], "repair": repair.ref}
+        group = f"{dataset.id}-{model.id}"
+        if repair.action == "perfect":
+            key = self._node("retrain", group, spec, inputs, [model.plugin], paths)
+            self._measure(key, *cell, action=repair.label)
+            return
+        noise = min(self.config["validation_noise"])
+        for found in self._found.get((inputs["inject"], model.id), []) + self._found.get((inputs["inject"], ""), []):
+            if found.labels["method"] in repair.methods and found.labels["validation_noise"] == noise:
+                ratios = [ratio for ratio, _ in found.rows]
+                judged = spec | {"row": ratios.index(max(ratios))}
+                key = self._node("retrain", group, judged, inputs | {"judge": found.key}, [model.plugin], paths)
+                method = next(m for m in (*self.grid.signals, *self.grid.detectors) if m.id == found.labels["method"])
+                told = {"estimator": found.labels["estimator"], "validation_noise": found.labels["validation_noise"]}
+                self._measure(key, *cell, method, action=repair.label, budget=repair.budget or 0.0, **told)
+
+    def _toy(self, toy: Method, seed: int) -> None:
+        """A toy problem, which is no data set of the grid."""
+        spec = {"toy": toy.ref, "seed": seed}
+        key = self._node("toy", toy.id, spec, {}, [toy.plugin])
+        names = ("model", "estimator", "method", "variant", "targets", "action")
+        labels = dict.fromkeys(names, "") | {
+            "dataset": toy.id, "modality": "toy", "glitch": "uniform", "control": False, "ratio": 0.0,
+            "validation_noise": 0.0, "seed": seed, "budget": 0.0,
+        }  # fmt: skip
+        self.measurements.append(Measurement(key, "toy", labels, [], "", ""))
 
     def _fit(self, stage: str, dataset: Dataset, model: Model, glitch: Glitch, seed: int) -> str:
         """A training: of the cell itself (stage "train"), or of its cross-validation ("crossval")."""
         own = "checkpoints" if stage == "train" else "folds"
-        settings = self.grid.settings(dataset, model)
+        spec, inputs, paths = self._trainable(dataset, model, glitch, seed)
+        group = f"{dataset.id}-{model.id}"
+        return self._node(stage, group, spec | {own: self.config[own]}, inputs, [model.plugin], paths)
+
+    def _trainable(
+        self, dataset: Dataset, model: Model, glitch: Glitch, seed: int
+    ) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+        """Spec, inputs and paths of whatever trains a cell's model."""
         spec = {"dataset": dataset.id, "device": self.config["device"], **self._model(model)}
-        spec |= {"seed": seed, "settings": settings, own: self.config[own]}
+        spec |= {"seed": seed, "settings": self.grid.settings(dataset, model)}
         inputs = {
             "pool": self._pool(dataset),
             "subset": self._subset(dataset, seed),
@@ -222,9 +251,7 @@ class Plan:
         if model.trained != "all":
             inputs |= self._features(dataset, model, glitch, seed)
             spec["trunk"] = self._trunk(model)
-        paths = {"weights": model.weights} if model.weights else {}
-        group = f"{dataset.id}-{model.id}"
-        return self._node(stage, group, spec, inputs, [model.plugin], paths)
+        return spec, inputs, {"weights": model.weights} if model.weights else {}
 
     def _features(self, dataset: Dataset, model: Model, glitch: Glitch, seed: int) -> dict[str, str]:
         """What the frozen part computes from the subset's samples, and from those that a glitch made or changed."""
@@ -314,6 +341,8 @@ class Plan:
         estimator: str = "",
         rows: Sequence[tuple[float, int]] = (),
         validation_noise: float = 0.0,
+        action: str = "",
+        budget: float = 0.0,
     ) -> None:
         labels = {
             "dataset": dataset.id,
@@ -324,10 +353,15 @@ class Plan:
             "control": glitch.is_control,
             "ratio": glitch.ratio,
             "validation_noise": validation_noise,
+            "action": action,
+            "budget": budget,
             "seed": seed,
             "method": method.id if method else "",
             "variant": method.variant if method else "",
             "targets": method.plugin.info["targets"] if method else "",
         }
         inject, pool = self._inject(dataset, glitch, seed), self._pool(dataset)
-        self.measurements.append(Measurement(key, self.nodes[key].stage, labels, list(rows), inject, pool))
+        measurement = Measurement(key, self.nodes[key].stage, labels, list(rows), inject, pool)
+        self.measurements.append(measurement)
+        if rows:
+            self._found.setdefault((inject, labels["model"]), []).append(measurement)

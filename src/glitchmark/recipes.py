@@ -12,7 +12,7 @@ from glitchmark import registry
 from glitchmark.errors import UserError
 from glitchmark.grid import Dataset
 from glitchmark.keys import canonical, fingerprint
-from glitchmark.plan import code
+from glitchmark.nodes import code
 from glitchmark.resolve import resolve_dataset
 from glitchmark.store import write_text
 

@@ -25,6 +25,7 @@ PACKAGES = {
     "estimator": "glitchmark.influence.estimators",
     "signal": "glitchmark.signals",
     "detector": "glitchmark.detectors",
+    "toy": "glitchmark.toys",
     "figure": "glitchmark.figures",
 }
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from glitchmark import registry
-from glitchmark.datasets import Description
 from glitchmark.datasets._splits import Split
 from glitchmark.errors import CellError, UserError
-from glitchmark.grid import SETTINGS, Dataset, Estimator, Glitch, Grid, Method, Model
+from glitchmark.grid import SETTINGS, Dataset, Detector, Estimator, Glitch, Grid, Method, Model, Repair
+from glitchmark.grid_checks import check
 from glitchmark.registry import Plugin
-from glitchmark.training.checks import check_settings
 from glitchmark.weights import find
 
 
@@ -30,17 +29,12 @@ def resolve(config: dict[str, Any]) -> Grid:
         estimators=tuple(_estimator(e, f"config: estimators[{i}]") for i, e in enumerate(config["estimators"])),
         reference=config["reference"] and _estimator(config["reference"], "config: reference"),
         signals=_methods("signal", config),
-        detectors=_methods("detector", config),
+        detectors=tuple(_detector(e, f"config: detectors[{i}]") for i, e in enumerate(config["detectors"])),
+        repairs=tuple(repair for i, entry in enumerate(config["repairs"]) for repair in _repairs(entry, i)),
+        toys=_methods("toy", config),
         figures=_methods("figure", config),
     )
-    for index, dataset in enumerate(datasets):
-        _check_split(dataset, f"config: datasets[{index}] ({dataset.id})")
-    _check_unique(grid)
-    _check_plugin_names(grid)
-    _check_training(grid)
-    _check_settings(grid)
-    _check_combinations(grid)
-    _check_ranking(grid)
+    check(grid)
     return _with_anomaly_pools(grid)
 
 
@@ -87,43 +81,6 @@ def resolve_dataset(entry: dict[str, Any], where: str, config: dict[str, Any]) -
         ),
         anomaly_source=entry.get("anomaly_source", plugin.info["anomaly_source"]),
     )
-
-
-def _check_split(dataset: Dataset, where: str) -> None:
-    """What can be said before the data are loaded; the draw itself checks each class of each part."""
-    d = dataset.description
-    if not d.n_samples:
-        return
-    try:
-        sizes = dataset.split.sizes(d.n_samples, d.n_test)
-    except CellError as error:
-        raise UserError(f"{where}: {error}.") from error
-    if d.n_test or not dataset.split.test:
-        sizes = sizes[:2]  # a source's own test split may lack classes
-    if min(sizes) < d.n_classes:
-        raise UserError(
-            f"{where}: its {len(sizes)} parts would have {', '.join(map(str, sizes))} samples for {d.n_classes} "
-            "classes, and each part needs one a class: use a larger 'subset', 'validation' or 'test', or other labels."
-        )
-    gaps = [c for c, count in enumerate(d.class_counts) if count == 0]
-    if gaps:
-        raise UserError(
-            f"{where}: {_classes(gaps, d)} no samples outside the test split; labels must be 0..C-1 without gaps."
-        )
-    parts = 1 + (dataset.split.validation_from == "subset") + (d.n_test == 0 and dataset.split.test > 0)
-    rare = [c for c, count in enumerate(d.class_counts) if count < parts]
-    if rare:
-        raise UserError(
-            f"{where}: {_classes(rare, d)} fewer than {parts} samples, and each of the {parts} parts that are drawn "
-            "from them needs one; remove or merge them."
-        )
-
-
-def _classes(found: list[int], description: Description) -> str:
-    """The first few of some classes, by name where those are known, and the verb."""
-    names = [description.class_names[c] if description.class_names else str(c) for c in found[:5]]
-    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-    return f"class '{names[0]}' has" if len(found) == 1 else f"classes {', '.join(map(repr, names))}{more} have"
 
 
 def _model(entry: dict[str, Any], index: int, config: dict[str, Any]) -> Model:
@@ -219,6 +176,28 @@ def _estimator(entry: dict[str, Any], where: str) -> Estimator:
     return Estimator(*_method("estimator", entry, where, ("against",)), against=entry["against"])
 
 
+def _detector(entry: dict[str, Any], where: str) -> Detector:
+    parts = {name: tuple(entry.get(name, ())) for name in ("models", "glitches")}
+    return Detector(*_method("detector", entry, where, tuple(parts)), **parts)
+
+
+def _repairs(entry: dict[str, Any], index: int) -> list[Repair]:
+    """The repairs of one config entry, one a budget."""
+    where, action = f"config: repairs[{index}]", entry["action"]
+    perfect = action == "perfect"
+    if perfect != (not entry["methods"]):
+        raise UserError(
+            f"{where}: 'perfect' undoes every glitch, whatever methods found; remove its 'methods'."
+            if perfect
+            else f"{where}: '{action}' acts on what methods found; name them under 'methods'."
+        )
+    budgets = entry["budget"] if isinstance(entry["budget"], list) else [entry["budget"]]
+    if perfect and budgets != [None]:
+        raise UserError(f"{where}.budget: 'perfect' undoes every glitch; remove its budget.")
+    rest = entry["training"], entry["epochs"], tuple(entry["models"]), tuple(entry["glitches"])
+    return [Repair(action, tuple(entry["methods"]), budget, *rest) for budget in budgets]
+
+
 def _method(kind: str, entry: dict[str, Any], where: str, more: tuple[str, ...]) -> tuple[str, Plugin, dict[str, Any]]:
     """Id, plug-in and parameters of an entry. more: keys that are not the plug-in's, besides the usual ones."""
     own = ("name", "id", "path", *more)
@@ -226,113 +205,6 @@ def _method(kind: str, entry: dict[str, Any], where: str, more: tuple[str, ...])
     params = {k: v for k, v in entry.items() if k not in own}
     plugin.check_parameters(params, where, own)
     return entry.get("id", plugin.name), plugin, params
-
-
-def _check_unique(grid: Grid) -> None:
-    lists = {
-        "datasets": [d.id for d in grid.datasets],
-        "models": [m.id for m in grid.models],
-        "glitches": [g.label for g in grid.glitches],
-        "estimators": [m.id for m in grid.estimators],
-        "signals and detectors": [m.id for m in (*grid.signals, *grid.detectors)],
-        "figures": [m.id for m in grid.figures],
-    }
-    for name, ids in lists.items():
-        twice = sorted({i for i in ids if ids.count(i) > 1})
-        if twice:
-            key = "name" if name == "datasets" else "id"
-            raise UserError(f"config: {name}: '{twice[0]}' stands there twice; give each entry its own '{key}'.")
-
-
-def _check_plugin_names(grid: Grid) -> None:
-    """Jobs find plug-ins by kind and name, so that a name must mean one file."""
-    parts = (part for glitch in grid.glitches for part in glitch.parts)
-    origins: dict[tuple[str, str], Any] = {}
-    for entry in (
-        *grid.datasets,
-        *grid.models,
-        *parts,
-        *grid.estimators,
-        *([grid.reference] if grid.reference else []),
-        *grid.signals,
-        *grid.detectors,
-        *grid.figures,
-    ):
-        plugin = entry.plugin
-        other = origins.setdefault((plugin.kind, plugin.name), plugin.origin)
-        if other != plugin.origin:
-            raise UserError(
-                f"config: '{plugin.origin}' and '{other}' both define {plugin.kind} '{plugin.name}'; rename one."
-            )
-
-
-def _check_training(grid: Grid) -> None:
-    """A rule may be about what ships with the package and is not in this grid: an overlay replaces the lists of data
-    sets and models, and leaves those rules of config.yaml."""
-    for index, rule in enumerate(grid.config["training"]):
-        for key, known in (("dataset", [d.id for d in grid.datasets]), ("model", [m.id for m in grid.models])):
-            if key in rule and rule[key] not in (*known, *registry.names(key)):
-                raise UserError(
-                    f"config: training[{index}].{key}: '{rule[key]}' is not in this grid"
-                    f"{registry.suggestion(rule[key], known)}; there are: {', '.join(known)}."
-                )
-
-
-def _check_settings(grid: Grid) -> None:
-    """Of pairs, since ``training`` may change a model's."""
-    for dataset, model in grid.pairs():
-        where = f"config: models[{grid.models.index(model)}] ({model.id} on {dataset.id})"
-        check_settings(grid.settings(dataset, model), where)
-
-
-def _check_combinations(grid: Grid) -> None:
-    known = [d.id for d in grid.datasets]
-    for model in grid.models:
-        unknown = sorted(set(model.datasets) - set(known))
-        if unknown:
-            raise UserError(
-                f"config: models: '{model.id}' names the data set '{unknown[0]}', which is not in this grid"
-                f"{registry.suggestion(unknown[0], known)}; there are: {', '.join(known)}."
-            )
-    paired = {d.id for d, _ in grid.pairs()}, {m.id for _, m in grid.pairs()}
-    for dataset in grid.datasets:
-        if dataset.id not in paired[0]:
-            raise UserError(
-                f"config: datasets: no model of 'models' reads '{dataset.id}' ({dataset.description.modality})."
-            )
-    for model in grid.models:
-        if model.id not in paired[1]:
-            raise UserError(
-                f"config: models: '{model.id}' reads data of kind '{model.plugin.info['modality']}', and no data set "
-                "of this grid is such; remove it or add one."
-            )
-    by_people = any(d.description.human_noise for d in grid.datasets)
-    for glitch in grid.glitches:
-        # beside labels by people, others are left out as where a modality does not fit
-        if not any(glitch.applies_to(d) for d in grid.datasets) and (glitch.is_human or not by_people):
-            raise UserError(
-                f"config: glitches: '{glitch.id}' applies to no data set of this grid; remove it or add one."
-            )
-    if grid.reference and not any(e.against == grid.reference.against for e in grid.estimators):
-        raise UserError(
-            f"config: reference: '{grid.reference.id}' is against {grid.reference.against} samples, and none of "
-            "'estimators' is; give one the same 'against'."
-        )
-    for ratio in grid.config["validation_ratios"]:
-        if ratio > grid.config["validation"]:
-            raise UserError(
-                f"config: validation_ratios: {ratio:g} is more than the share that it is taken from, "
-                f"'validation: {grid.config['validation']:g}'."
-            )
-
-
-def _check_ranking(grid: Grid) -> None:
-    known = [m.id for m in (*grid.signals, *grid.detectors)]
-    if grid.config["ranking"] not in (None, *known):
-        raise UserError(
-            f"config: ranking: '{grid.config['ranking']}' is none of this grid's signals and detectors; "
-            f"there are: {', '.join(known)}."
-        )
 
 
 def _with_anomaly_pools(grid: Grid) -> Grid:

@@ -20,11 +20,13 @@ def check_targets(targets: str) -> None:
 
 class Scores(NamedTuple):
     """score: (n,), higher = more suspicious. suggested: int64 (n,), a label for each sample, or None.
-    kind: str (n,), "mislabeled" or "anomalous" for each sample if it is a glitch at all, or None."""
+    kind: str (n,), "mislabeled" or "anomalous" for each sample if it is a glitch at all, or None.
+    flagged: bool (n,), what the method itself takes for glitches, without being told how many there are, or None."""
 
     score: np.ndarray
     suggested: np.ndarray | None = None
     kind: np.ndarray | None = None
+    flagged: np.ndarray | None = None
 
 
 def checked(result: Any, method: str, n: int, n_classes: int) -> Scores:
@@ -52,4 +54,9 @@ def checked(result: Any, method: str, n: int, n_classes: int) -> Scores:
         kind = np.asarray(kind).astype(str)
         if kind.shape != (n,) or not np.isin(kind, KINDS).all():
             raise CellError(f"{method} returned kinds other than 'mislabeled' and 'anomalous', one a sample")
-    return Scores(score, suggested, kind)
+    flagged = scores.flagged
+    if flagged is not None:
+        flagged = np.asarray(flagged)
+        if flagged.shape != (n,) or flagged.dtype != bool:
+            raise CellError(f"{method} flagged {flagged.dtype} {flagged.shape}; expected bool, one a sample, ({n},)")
+    return Scores(score, suggested, kind, flagged)

@@ -1,9 +1,11 @@
-"""The last screen: what was made, in how long, and what failed. ``python -m glitchmark.summary MANIFEST`` fails a run
-whose cells did not all succeed."""
+"""The last screen: what was made, in how long, and what failed. ``python -m glitchmark.summary MANIFEST...`` fails a
+run whose cells and figures did not all succeed."""
 
+import csv
 import json
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,10 +28,11 @@ def show(run: "Workflow", started: float, to_do: int, stopped: bool) -> None:
         f"{len(run.plan.nodes) - to_do} were there already"
     )
     if not unfinished:
-        print(f"  tables   {run.folder}/  (metrics.csv, metrics, samples, series and costs.parquet)")
+        print(f"  tables   {run.folder}/  (summary.csv; metrics, samples, series and costs.parquet; claims.csv)")
         if any(glitch.is_control for glitch in run.grid.glitches):
             print(f"  ranked   {run.folder}/ranked/  (most suspicious samples first, for data without known glitches)")
-        print(f"  figures  {run.figures}/  ({', '.join(run.names('figure')) or 'none'}; PDF and PNG)")
+        _show_claims(run.folder / "claims.csv")
+        print(f"  figures  {run.figures}/  ({len(run.grid.figures)} figures and tables, PDF and PNG)")
         _show_samples(run)
         _note_directions(run.folder / "notes.json")
     elif not stopped:
@@ -42,6 +45,14 @@ def show(run: "Workflow", started: float, to_do: int, stopped: bool) -> None:
     _list_failures(run, failures)
     if not failures and not (unfinished and stopped):
         print("  everything succeeded")
+
+
+def _show_claims(path: Path) -> None:
+    """How many of the papers' claims hold."""
+    with open(path, newline="") as file:
+        verdicts = Counter(row["verdict"] for row in csv.DictReader(file))
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
+    print(f"  claims   {path}  ({counts}; `glitchmark claims` shows them)")
 
 
 def _show_samples(run: "Workflow") -> None:
@@ -68,7 +79,7 @@ def _list_failures(run: "Workflow", failures: dict[str, str]) -> None:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         print(f"    {names[0]}{more}: {reason}")
     if len(cells) > SHOWN:
-        print(f"    ... and {len(cells) - SHOWN} other reasons; the status column of metrics.csv has them all")
+        print(f"    ... and {len(cells) - SHOWN} other reasons; the status column of summary.csv has them")
 
 
 def _all_unavailable(failures: dict[str, str]) -> bool:
@@ -84,11 +95,11 @@ def _name(run: "Workflow", key: str) -> str:
     return f"{node.stage if node else key} {'/'.join(p for p in parts if p)}{seed}"
 
 
-def main(tables_manifest: str) -> int:
-    """0 if the manifest of a run's tables records no failure, else 1 with a line on standard error."""
-    failed = json.loads(Path(tables_manifest).read_text())["failed"]
+def main(*manifests: str) -> int:
+    """0 if no manifest of a run's tables and figures records a failure, else 1 with a line on standard error."""
+    failed = {key for path in manifests for key in json.loads(Path(path).read_text())["failed"]}
     if failed:
-        print(f"glitchmark: {len(failed)} results failed; the tables' status column has the reasons.", file=sys.stderr)
+        print(f"glitchmark: {len(failed)} results failed; the last screen and the tables say why.", file=sys.stderr)
     return 1 if failed else 0
 
 

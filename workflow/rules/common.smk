@@ -48,8 +48,10 @@ include: "train.smk"
 include: "influence.smk"
 include: "score.smk"
 include: "detect.smk"
+include: "toys.smk"
 include: "evaluate.smk"
 include: "figures.smk"
+include: "report.smk"
 
 
 onsuccess:

@@ -4,9 +4,10 @@ TABLES = [
     for name in (
         "metrics.parquet",
         "samples.parquet",
+        "top.parquet",
         "series.parquet",
         "costs.parquet",
-        "metrics.csv",
+        "summary.csv",
         "notes.json",
     )
 ]
@@ -26,3 +27,21 @@ rule evaluate:
         "Writing the tables"
     shell:
         "{sys.executable:q} -m glitchmark.evaluation {params.order:q} {output.manifest:q}"
+
+
+# What papers say against what was measured.
+rule claims:
+    input:
+        needs("claims", "claims"),
+        tables=ancient(TABLES),
+    output:
+        manifest=run.manifest("claims", "claims"),
+        table=f"{run.folder}/claims.csv",
+    resources:
+        mem_mb=2000,
+    params:
+        order=run.order("claims", "claims"),
+    message:
+        "Checking the papers' claims"
+    shell:
+        "{sys.executable:q} -m glitchmark.claims {params.order:q} {output.manifest:q}"

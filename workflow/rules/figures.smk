@@ -1,32 +1,46 @@
-def caption(name):
-    """The report's caption for a figure; a figure of the user's own has none."""
-    path = Path(workflow.basedir) / "workflow" / "report" / f"{name}.rst"
-    return str(path) if path.is_file() else None
+def drawing(figure):
+    """A figure's files, which stay until new ones take their place; its picture goes into Snakemake's report."""
+    own = Path(workflow.basedir) / "workflow" / "report" / f"{figure['name']}.rst"
+    caption = str(own) if own.is_file() else None  # a figure of the user's own has none
+    about = {
+        "caption": caption,
+        "category": "Tables" if figure["form"] == "table" else "Figures",
+        "labels": {"figure": figure["id"], "title": figure["title"]},
+    }
+    files = dict(figure["files"])
+    files["png"] = report(files["png"], **about)
+    return [update(path) for path in files.values()]
 
 
-# One job a figure. A rule each, since a figure's files are called like the figure and its manifest like its key.
-for name in run.names("figure"):
+FIGURES = [
+    path
+    for part in run.names("figures")
+    for figure in run.chunks["figures", part].order["figures"]
+    for path in figure["files"].values()
+]
+
+# Some figures a job, which draws those that are not there yet. A rule each, since a figure's files are called like the
+# figure and the job's manifest like its key.
+for part in run.names("figures"):
 
     rule:
         name:
-            f"figure_{name}"
+            f"figures_{part.replace('-', '_')}"
         input:
-            needs("figure", name),
-            metrics=ancient(f"{run.folder}/metrics.parquet"),
+            needs("figures", part),
+            tables=ancient([*TABLES, f"{run.folder}/claims.csv"]),
         output:
-            manifest=run.manifest("figure", name),
-            pdf=report(
-                f"{run.figures}/{name}.pdf",
-                caption=caption(name),
-                category="Figures",
-                labels={"figure": name},
-            ),
-            png=f"{run.figures}/{name}.png",
+            manifest=run.manifest("figures", part),
+            files=[
+                path
+                for figure in run.chunks["figures", part].order["figures"]
+                for path in drawing(figure)
+            ],
         resources:
-            mem_mb=1000,
+            mem_mb=2000,
         params:
-            order=run.order("figure", name),
+            order=run.order("figures", part),
         message:
-            f"Drawing {name}"
+            f"Drawing figures, {part}"
         shell:
-            "{sys.executable:q} -m glitchmark.figures {params.order:q} {output.pdf:q} {output.png:q} {output.manifest:q}"
+            "{sys.executable:q} -m glitchmark.figures {params.order:q} {output.manifest:q}"

@@ -61,3 +61,19 @@ rule agreement:
         "Agreement with the reference of {wildcards.chunk}"
     shell:
         "{sys.executable:q} -m glitchmark.job {params.order:q} {output:q}"
+
+
+rule pairs:
+    input:
+        chunk_input("pairs"),
+    output:
+        f"{run.folder}/manifests/pairs/{{chunk}}-{{digest}}.json",
+    threads: run.config["threads"]
+    resources:
+        mem_mb=1000,
+    params:
+        order=f"{run.folder}/plan/pairs/{{chunk}}-{{digest}}.json",
+    message:
+        "Agreement of gradients in {wildcards.chunk}"
+    shell:
+        "{sys.executable:q} -m glitchmark.job {params.order:q} {output:q}"

@@ -1,11 +1,7 @@
-"""What of a cell has an axis of its own: rows of series.parquet, from stored entries.
+"""What of a cell has an axis of its own: curves of series.parquet, from stored entries."""
 
-Each function yields rows with "series", "x" and "value", and "class": the kind of training samples that a value is the
-mean over ("clean", "mislabeled", "anomalous"), "" where it is about none.
-"""
-
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,25 +14,42 @@ from glitchmark.signals._series import series
 from glitchmark.store import Entry
 
 
-def training_curves(entry: Entry, kind: np.ndarray) -> Iterator[dict[str, Any]]:
-    """Training loss by epoch, validation accuracy by checkpoint; by checkpoint, mean loss and accuracy of the observed
-    labels of each kind of training samples."""
+class Curve(NamedTuple):
+    """x, value: as many numbers each. group: the kind of samples that values are the means over ("clean", "mislabeled",
+    "anomalous"), or what else they are about; "" for all. method: "" for that of the measurement."""
+
+    series: str
+    x: Iterable[float]
+    value: Iterable[float]
+    group: str = ""
+    method: str = ""
+
+
+def training_curves(entry: Entry, kind: np.ndarray) -> Iterator[Curve]:
+    """Training loss by epoch; by checkpoint, accuracy on the validation part and on the test part if there is one, and
+    mean loss and accuracy of the observed labels of each kind of training samples."""
     curves = entry.info["curves"]
-    for epoch, loss in enumerate(curves["loss"], start=1):
-        yield _row("training_loss", epoch, loss)
-    for epoch, accuracy in zip(curves["epochs"], curves["validation_accuracy"], strict=True):
-        yield _row("validation_accuracy", epoch, accuracy)
+    epochs = curves["epochs"]
+    yield Curve("training_loss", range(1, len(curves["loss"]) + 1), curves["loss"])
+    yield from accuracy_curves(entry, kind)
     logits, labels = entry.arrays["logits_train"], entry.arrays["labels_train"]
     checkpoints, n, classes = logits.shape
     loss = cross_entropy(logits.reshape(-1, classes), np.tile(labels, checkpoints)).reshape(checkpoints, n)
     correct = logits.argmax(axis=2) == labels
     for name, values in {"training_loss_by_epoch": loss, "training_accuracy_by_epoch": correct}.items():
         for shown, members in by_kind(kind):
-            for epoch, value in zip(curves["epochs"], values[:, members].mean(axis=1), strict=True):
-                yield _row(name, epoch, value, shown)
+            yield Curve(name, epochs, values[:, members].mean(axis=1), shown)
 
 
-def influence_by_epoch(entry: Entry, kind: np.ndarray) -> Iterator[dict[str, Any]]:
+def accuracy_curves(entry: Entry, kind: np.ndarray) -> Iterator[Curve]:
+    """Accuracy by checkpoint on the parts that the model was measured on."""
+    curves = entry.info["curves"]
+    for name in ("validation_accuracy", "test_accuracy"):
+        if name in curves:
+            yield Curve(name, curves["epochs"], curves[name])
+
+
+def influence_by_epoch(entry: Entry, kind: np.ndarray) -> Iterator[Curve]:
     """Mean SI, MI and AAI of a kind of samples at each checkpoint alone, and how much of each signal cancels over
     validation samples and checkpoints (x: 0)."""
     dynamics = Dynamics(**entry.arrays)
@@ -44,26 +57,37 @@ def influence_by_epoch(entry: Entry, kind: np.ndarray) -> Iterator[dict[str, Any
     cancelled = cancellation_by_signal(dynamics)
     for shown, members in by_kind(kind):
         for signal, values in by_epoch.items():
-            for epoch, value in zip(entry.info["epochs"], values[:, members].mean(axis=1), strict=True):
-                yield _row(f"{signal}_by_epoch", epoch, value, shown)
+            yield Curve(f"{signal}_by_epoch", entry.info["epochs"], values[:, members].mean(axis=1), shown)
         for signal, index in cancelled.items():
-            yield _row(f"{signal}_cancellation", 0, index[members].mean(), shown)
+            yield Curve(f"{signal}_cancellation", [0], [index[members].mean()], shown)
 
 
-def agreement(entry: Entry, kind: np.ndarray) -> Iterator[dict[str, Any]]:
+def agreement(entry: Entry, kind: np.ndarray) -> Iterator[Curve]:
     """The correlation with the reference for each validation sample (x: its position)."""
-    for j, value in enumerate(entry.arrays["correlation"]):
-        yield _row("agreement", j, value)
+    correlation = entry.arrays["correlation"]
+    yield Curve("agreement", range(len(correlation)), correlation)
 
 
-def _row(name: str, x: float, value: float, group: str = "") -> dict[str, Any]:
-    return {"class": group, "series": name, "x": float(x), "value": float(value)}
+def pairs(entry: Entry, kind: np.ndarray) -> Iterator[Curve]:
+    """Products of clean validation samples of the same class and of different ones: shares of the pairs by product (x:
+    centre of the bin), share of positive products and mean absolute product (x: 0)."""
+    edges = entry.arrays["edges"]
+    for group in ("same", "cross"):
+        yield Curve("pair_histogram", (edges[:-1] + edges[1:]) / 2, entry.arrays[group], group)
+        for name in ("positive", "magnitude"):
+            yield Curve(f"pair_{name}", [0], [entry.info[group][name]], group)
+
+
+def toy(entry: Entry, kind: np.ndarray | None) -> Iterator[Curve]:
+    """What a toy problem plots."""
+    for method, group, name, x, value in entry.info["series"]:
+        yield Curve(name, x, value, group, method)
 
 
 class Series(NamedTuple):
-    """rows: of an entry and the kind of each sample. names: the series that are missing where the entry failed."""
+    """curves: of an entry and the kind of each sample. names: the series that are missing where the entry failed."""
 
-    rows: Callable[[Entry, np.ndarray], Iterator[dict[str, Any]]]
+    curves: Callable[[Entry, np.ndarray], Iterator[Curve]]
     names: tuple[str, ...]
 
 
@@ -71,11 +95,17 @@ class Series(NamedTuple):
 SERIES = {
     "train": Series(
         training_curves,
-        ("training_loss", "validation_accuracy", "training_loss_by_epoch", "training_accuracy_by_epoch"),
+        (
+            "training_loss", "validation_accuracy", "test_accuracy", "training_loss_by_epoch",
+            "training_accuracy_by_epoch",
+        ),
     ),
+    "retrain": Series(accuracy_curves, ("validation_accuracy", "test_accuracy")),
     "dynamics": Series(
         influence_by_epoch,
         (*(f"{s}_by_epoch" for s in SIGNALS), *(f"{s}_cancellation" for s in ("si", "mi", "aai", "gd_class"))),
     ),
     "agreement": Series(agreement, ("agreement",)),
-}
+    "pairs": Series(pairs, ("pair_histogram", "pair_positive", "pair_magnitude")),
+    "toy": Series(toy, ()),
+}  # fmt: skip

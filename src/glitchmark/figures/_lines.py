@@ -1,78 +1,76 @@
-"""Rows of small panels with lines, in the style of the bars."""
+"""Small panels with lines, in the style of the bars."""
 
 import itertools
-import textwrap
-
-import matplotlib
-
-matplotlib.use("Agg")
 
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from glitchmark.figures._bars import WIDTH
+from glitchmark.figures._style import PAGE, WIDTH, empty, interval, legend_above
+from glitchmark.figures._style import note_below as note_failures
 
-HEIGHT = 2.0  # inches
+__all__ = ["dashes_of", "empty", "label", "legend", "lines", "note_failures", "panels", "style"]
+
+HEIGHT = 1.9  # inches, a panel
+BESIDE = 4  # panels
+DASHES = ((), (4, 1.5), (1, 1), (4, 1, 1, 1))  # points on and off
 
 
 def panels(names: list[str]) -> tuple[Figure, list[Axes]]:
     """A figure with a titled panel a name, two columns of a page wide if there are several."""
-    width = WIDTH * min(2.0, max(1.0, 0.65 * len(names)))
-    figure = Figure(figsize=(width, HEIGHT), layout="constrained")
-    axes = list(figure.subplots(1, len(names), squeeze=False)[0])
+    columns = min(BESIDE, len(names))
+    lines = -(-len(names) // columns)
+    width = min(PAGE, WIDTH * max(1.0, 0.65 * columns))
+    figure = Figure(figsize=(width, HEIGHT * lines), layout="constrained")
+    places = figure.subplots(lines, columns, squeeze=False).ravel()
+    for unused in places[len(names) :]:
+        unused.remove()
+    axes = list(places[: len(names)])
     for panel, name in zip(axes, names, strict=True):
         panel.set_title(name, fontsize=8)
-        panel.tick_params(labelsize=7)
-        panel.spines[["top", "right"]].set_visible(False)
-        panel.grid(linewidth=0.4, color="0.85")
-        panel.set_axisbelow(True)
+        style(panel)
     return figure, axes
 
 
-def empty(message: str) -> Figure:
-    """A figure that says what is missing."""
-    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
-    axes = figure.subplots()
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, message, ha="center", va="center", wrap=True, fontsize=8)
-    return figure
+def style(axes: Axes) -> None:
+    """The look of a panel."""
+    axes.tick_params(labelsize=7)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(linewidth=0.4, color="0.85")
+    axes.set_axisbelow(True)
 
 
-def lines(axes: Axes, rows: pd.DataFrame, hue: str, palette: dict[str, str]) -> None:
-    """Mean of value over x with the standard deviation as a band, by ``hue``."""
+def lines(axes: Axes, rows: pd.DataFrame, hue: str, palette: dict[str, str], x: str = "x", **options: object) -> None:
+    """Mean of value over x with its bootstrap 95 % interval as a band, by ``hue``. rows: one a seed, x and hue.
+
+    options: of seaborn.lineplot.
+    """
     order = [name for name in palette if name in set(rows[hue])]
     sns.lineplot(
-        rows, x="x", y="value", hue=hue, hue_order=order, palette=palette, errorbar="sd", ax=axes, linewidth=1.2,
-        err_kws={"alpha": 0.15, "linewidth": 0}, legend=False,
+        rows, x=x, y="value", hue=hue, hue_order=order, palette={name: palette[name] for name in order},
+        errorbar=interval, ax=axes, linewidth=1.2, err_kws={"alpha": 0.15, "linewidth": 0}, legend=False, **options,
     )  # fmt: skip
 
 
+def dashes_of(palette: dict[str, str]) -> dict[str, tuple[float, ...]]:
+    """Dashes that tell lines of one colour apart: solid for the first of them."""
+    colours = list(palette.values())
+    return {name: DASHES[colours[:i].count(colours[i]) % len(DASHES)] for i, name in enumerate(palette)}
+
+
 def label(axes: list[Axes], x: str, y: str) -> None:
-    """Labels of the axes: below each panel, and left of the first."""
-    for panel in axes:
+    """Labels of the axes: below each panel, and left of the first of each line."""
+    for i, panel in enumerate(axes):
         panel.set_xlabel(x, fontsize=8)
-        panel.set_ylabel(y if panel is axes[0] else "", fontsize=8)
-
-
-def note_failures(figure: Figure, note: str) -> None:
-    """Write below the panels which cells failed, if any."""
-    if note:
-        figure.supxlabel("\n".join(textwrap.wrap(note, 140)), fontsize=6, color="#A00000")
+        panel.set_ylabel("" if i % BESIDE else y, fontsize=8)
 
 
 def legend(figure: Figure, palette: dict[str, str], labels: dict[str, str], styles: tuple = ("-",)) -> None:
     """One legend for all panels, above them. styles: of the lines, in turn."""
     handles = [
-        matplotlib.lines.Line2D([], [], color=colour, linestyle=style, linewidth=1.5)
+        Line2D([], [], color=colour, linestyle=style, linewidth=1.5)
         for colour, style in zip(palette.values(), itertools.cycle(styles), strict=False)
     ]
-    names = [labels.get(name, name) for name in palette]
-    columns = max(1, min(len(names), int(figure.get_figwidth() / (0.5 + 0.072 * max(map(len, names))))))
-    height = HEIGHT + 0.17 * -(-len(names) // columns)
-    figure.set_size_inches(figure.get_figwidth(), height)
-    figure.legend(
-        handles, names, loc="outside upper center", ncols=columns, frameon=False, fontsize=8, handlelength=1.2,
-        columnspacing=1, handletextpad=0.5,
-    )  # fmt: skip
+    legend_above(figure, handles, [labels.get(name, name) for name in palette])

@@ -16,23 +16,25 @@ STYLES = ("-", (0, (3, 1.5)), (0, (1, 1)))
 @figure(
     "loo_correlation",
     title="Estimated influence against leave-one-out retraining",
-    reads="series",
+    reads=("series",),
     reference="Myrtakis et al., KDD 2025, README of the published code: TracIn against Koh and Liang",
 )
 def loo_correlation(series: pd.DataFrame, *, glitch: str = "uniform") -> Figure:
-    """Empirical CDF of the Spearman correlation with the reference, over validation samples and seeds.
+    """Empirical CDF of the Spearman correlation, over training samples, of each estimator's influence with that of the
+    reference, such as leave-one-out retraining; one value a validation sample and seed.
 
-    A curve further to the right is an estimator that agrees better.
+    A curve further to the right is an estimator that agrees better. A panel a data set.
     """
     import seaborn as sns  # over a second to import
 
-    from glitchmark.figures._bars import failures_note
     from glitchmark.figures._lines import empty, label, legend, note_failures, panels
+    from glitchmark.figures._style import failures_note, not_run
 
     rows = series[(series["series"] == "agreement") & (series["glitch"] == glitch)]
     note, rows = failures_note(rows), rows.dropna(subset="value")
     if rows.empty:
-        return empty(note or f"not run: a 'reference' in the config, such as loo, with the glitch '{glitch}'")
+        what = f"a 'reference' in the config, such as loo, with the glitch '{glitch}'"
+        return empty(note or not_run(what, "config/leave-one-out.yaml", series))
     # what there are several of for a data set is named besides
     parts = {"model": "{}".format, "ratio": "{:g}".format}
     several = [name for name in parts if rows.groupby("dataset")[name].nunique().max() > 1]

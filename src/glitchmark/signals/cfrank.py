@@ -7,7 +7,12 @@ from glitchmark.signals.cnci import cnci
 from glitchmark.signals.pcid import pcid
 
 
-@signal("cfrank", targets="both", reference="Myrtakis et al., KDD 2025, section 4.1")
+@signal(
+    "cfrank",
+    targets="both",
+    reference="Myrtakis et al., KDD 2025, section 4.1",
+    uses=("sign", "magnitude", "conditional", "mixed", "repair"),
+)
 def cfrank(influence: Influence) -> Scores:
     """The larger of a sample's ranks under CNCI and PCID, ascending; which one it is tells the kind of glitch.
 

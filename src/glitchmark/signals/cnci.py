@@ -3,7 +3,12 @@
 from glitchmark.signals import Influence, Scores, signal
 
 
-@signal("cnci", targets="mislabeled", reference="Myrtakis et al., KDD 2025, Algorithm 1")
+@signal(
+    "cnci",
+    targets="mislabeled",
+    reference="Myrtakis et al., KDD 2025, Algorithm 1",
+    uses=("sign", "magnitude", "conditional", "repair"),
+)
 def cnci(influence: Influence) -> Scores:
     """Negative influence on the observed class after relabelling to the most negatively affected one (ncf).
 

@@ -6,7 +6,13 @@ from glitchmark.parameters import one_of
 from glitchmark.signals import Influence, signal
 
 
-@signal("pcid", targets="anomalous", reference="Myrtakis et al., KDD 2025, Algorithm 2")
+@signal(
+    "pcid",
+    targets="anomalous",
+    reference="Myrtakis et al., KDD 2025, Algorithm 2",
+    uses=("sign", "magnitude", "conditional"),
+    undefined=("repair",),
+)
 def pcid(influence: Influence, *, pcf: str = "text") -> np.ndarray:
     """Inverse of positive influence times its largest change, in any class, under the counterfactual label (pcf).
 

@@ -11,8 +11,9 @@ from glitchmark.training.trunk import Trunk
 
 
 def compute(spec, inputs, runtime):
-    """arrays: ids of features (see feature_store.content_ids): train, val (of a subset), or changed (of the inputs that
-    a glitch made). info: "trunk", the folder of the feature store that holds them, and how many parameters are frozen.
+    """arrays: ids of features (see feature_store.content_ids): train, val, test (of a subset), or changed (of the
+    inputs that a glitch made). info: "trunk", the folder of the feature store that holds them, and how many parameters
+    are frozen.
     """
     torch.set_num_threads(runtime["threads"])
     pool = inputs["pool"].arrays["x"]
@@ -20,7 +21,7 @@ def compute(spec, inputs, runtime):
     if "inject" in inputs:
         images = {"changed": np.array(inputs["inject"].arrays.get("changed", pool[:0]))}  # it may have made none
     else:
-        images = {part: pool[inputs["subset"].arrays[part]] for part in ("train", "val")}
+        images = {part: pool[inputs["subset"].arrays[part]] for part in ("train", "val", "test")}
     trunk = Trunk(spec["trunk"], sides, runtime["paths"]["weights"])
     name = trunk.folder(runtime["threads"])
     store = opened(runtime["features"], name)

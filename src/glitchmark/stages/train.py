@@ -4,19 +4,20 @@ import numpy as np
 
 from glitchmark import seeds
 from glitchmark.stages._cell import prepare
-from glitchmark.training.classifier import train_and_read
+from glitchmark.training.classifier import Accuracy, train_and_read
 from glitchmark.training.network import count
 from glitchmark.training.sgd import checkpoint_epochs, learning_rate
 
 
 def compute(spec, inputs, runtime):
     """arrays: the factors (see influence.factors.Factors); where only the head is trained, ids of the features in their
-    place (see feature_store.factor_arrays). info: training curves, validation accuracy and the number of parameters
-    that were trained."""
-    cell = prepare(spec, inputs, runtime)
+    place (see feature_store.factor_arrays). info: training curves, accuracy on the validation part and, where there
+    is one, on the untouched test part, and the number of parameters that were trained."""
+    cell = prepare(spec, inputs, runtime, test=True)
     rng = seeds.generator(spec["seed"], "batches", spec["dataset"], spec["model"]["name"])
     block, head = cell.trainable()
-    readout, losses = train_and_read(block, head, cell.x_train, cell.y_train, (cell.x_val,), cell.settings, rng)
+    test = Accuracy(block, head, cell.x_test, cell.y_test)
+    readout, losses = train_and_read(block, head, cell.x_train, cell.y_train, (cell.x_val,), cell.settings, rng, test)
     kept = checkpoint_epochs(cell.settings.epochs, cell.settings.checkpoints)
     labels_val = cell.y_val.numpy(force=True)
     accuracy = [float((logits.argmax(1) == labels_val).mean()) for logits in readout.logits[1]]
@@ -33,6 +34,8 @@ def compute(spec, inputs, runtime):
         "validation_accuracy": accuracy[-1],
         "parameters": {"trained": count(block) + count(head)},
     }
+    if test.shares:
+        info["curves"]["test_accuracy"], info["test_accuracy"] = test.shares, test.shares[-1]
     for position, part in enumerate(("train", "val")):
         arrays[f"logits_{part}"] = np.stack(readout.logits[position])
         if cell.feature_ids is None:

@@ -1,0 +1,27 @@
+"""KDD'25, Fig. 7."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from glitchmark.figures import figure
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+@figure("fig7", title="Class-dependent noise on images", reference="Myrtakis et al., KDD 2025, Fig. 7")
+def fig7(
+    metrics: pd.DataFrame,
+    *,
+    methods: tuple[str, ...] = ("si", "mi", "neg_mi", "aai", "gd_class", "cnci", "loss"),
+    ratio: float = 0.1,
+) -> Figure:
+    """F1 of the signals where 10 % of every class get the label of another one, averaged over the image data sets.
+
+    Bars are means over data sets and seeds, error bars bootstrap 95 % intervals over seeds.
+    """
+    from glitchmark.figures._bars import method_bars  # over a second to import
+
+    return method_bars(metrics, methods, glitch="class_dependent", ratio=ratio, modality="image")

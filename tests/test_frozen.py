@@ -85,9 +85,10 @@ def test_every_sample_passes_a_frozen_part_once(finished):
         if record["spec"]["dataset"] == "digits":
             inputs = {name: pool.get(key) for name, key in record["inputs"].items()}
             val = inputs["pool"].arrays["x"][inputs["subset"].arrays["val"]]
+            test = inputs["pool"].arrays["x"][inputs["subset"].arrays["test"]]
             key = next(k for k, r in finished.entries().items() if r == record)
             train = training_inputs(inputs | {"inject": pool.get(key)})
-            used |= {x.tobytes() for x in (*train, *val)}
+            used |= {x.tobytes() for x in (*train, *val, *test)}
     for ids in by_trunk.values():
         assert len(ids) == len(set(ids)) == len(used)
 

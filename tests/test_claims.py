@@ -13,9 +13,9 @@ from rich.console import Console
 from scipy import stats
 
 from glitchmark.claims.__main__ import main
-from glitchmark.claims.files import SHIPPED, TABLES, Claim, read_claims
+from glitchmark.claims.files import COLUMNS, SHIPPED, TABLES, Claim, read_claims
 from glitchmark.claims.show import show
-from glitchmark.claims.tables import COST_COLUMNS, METRIC_COLUMNS, SERIES_COLUMNS, pooled, read
+from glitchmark.claims.tables import pooled, read
 from glitchmark.claims.verdicts import check, verdict
 from glitchmark.errors import UserError
 
@@ -25,7 +25,6 @@ CELL = {
     "method": "cnci", "variant": "", "class": "", "metric": "f1", "value": 0.5, "status": "ok",
     "series": "agreement", "x": 0.0, "stage": "score", "key": "", "seconds": 1.0, "run": "r",
 }  # fmt: skip
-COLUMNS = {"metrics": METRIC_COLUMNS, "series": SERIES_COLUMNS, "costs": COST_COLUMNS}
 
 
 def frame(table, rows):

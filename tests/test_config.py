@@ -270,7 +270,10 @@ BROKEN = {
     "no signals": ({"signals": []}, ["signals", "at least 1"]),
     "detector": ({"detectors": ["iforst"]}, ["detectors[0]", "'iforst'", "did you mean 'iforest'", "cleanlab"]),
     "detector key": ({"detectors": [{"nme": "iforest"}]}, ["detectors[0]", "'name'"]),
-    "figure": ({"figures": ["fig5c"]}, ["figures[0]", "'fig5c'", "did you mean 'fig5", "fig1a, fig4a, fig5a, fig5b"]),
+    "figure": (
+        {"figures": ["fig5c"]},
+        ["figures[0]", "'fig5c'", "did you mean 'fig", "fig5a, fig5b, fig6"],
+    ),
     "figure parameter": ({"figures": [{"name": "fig5b", "glitc": "mixed"}]}, ["figures[0]", "did you mean 'glitch'"]),
     "figure twice": ({"figures": ["fig1a", "fig1a"]}, ["figures", "'fig1a'", "twice", "'id'"]),
     "plug-in file missing": ({"signals": ["cfrank", "no/mine.py"]}, ["signals[1]", "no/mine.py", "does not exist"]),
@@ -449,7 +452,8 @@ def test_overlays_merge_mappings_and_replace_lists(tmp_path):
     smoke, default = (yaml.safe_load(path.read_text()) for path in (Path(SMOKE), ROOT / "config.yaml"))
     assert config["folds"] == smoke["folds"]
     assert config["signals"] == smoke["signals"] != default["signals"]
-    assert config["detectors"] == default["detectors"]
+    assert config["models"] == smoke["models"] != default["models"]
+    assert config["training"] == default["training"]
 
 
 @pytest.mark.parametrize(

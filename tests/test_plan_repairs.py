@@ -111,6 +111,20 @@ def test_repairs_follow_the_largest_validation_ratio_and_the_cleanest_labels():
     assert judge.labels["validation_noise"] == 0
 
 
+def test_repairs_follow_what_reads_no_validation_samples_whatever_their_noise():
+    repairs = [{"action": "remove", "methods": ["cnci", "loss", "iforest"], "budget": 0.1}]
+    run = workflow(
+        signals=["cnci", "loss"], detectors=["iforest"], repairs=repairs, validation_noise=[0.2], glitches=[UNIFORM]
+    )
+    assert {m.labels["method"] for m in measured(run, "retrain")} == {"cnci", "loss", "iforest"}
+
+
+def test_the_same_glitch_under_two_names_is_repaired_under_both():
+    twin = {"id": "twin", "parts": [UNIFORM]}
+    run = workflow(repairs=[{"action": "remove", "methods": ["loss"], "budget": 0.1}], glitches=[UNIFORM, twin])
+    assert [m.labels["glitch"] for m in measured(run, "retrain")] == ["uniform", "twin"]
+
+
 @pytest.mark.parametrize(
     ("repair", "said"),
     [
@@ -118,7 +132,7 @@ def test_repairs_follow_the_largest_validation_ratio_and_the_cleanest_labels():
         ({"action": "perfect", "methods": ["loss"]}, r"repairs\[0\]: 'perfect' .* remove its 'methods'"),
         (
             {"action": "perfect", "budget": 0.1},
-            r"repairs\[0\].budget: 'perfect' undoes every glitch; remove its budget",
+            r"repairs\[0\].budget: 'perfect' repairs everything; remove its budget",
         ),
         ({"action": "remove", "methods": ["los"]}, r"repairs \(remove\): 'los' is none .* did you mean 'loss'"),
         ({"action": "remove", "methods": ["loss"], "models": ["vit"]}, r"repairs \(remove\).models: 'vit' is not in"),
@@ -136,8 +150,10 @@ def test_what_is_wrong_with_a_repair_is_said(repair, said):
 
 def test_repairs_that_stand_there_twice_and_repairs_without_a_test_part():
     repair = {"action": "remove", "methods": ["loss"], "budget": 0.1}
-    with pytest.raises(UserError, match=r"'remove' of 'loss' stands there twice with budget 0\.1; remove one"):
+    with pytest.raises(UserError, match=r"'remove' of 'loss' with budget 0\.1 stands there twice for"):
         workflow(repairs=[repair, repair | {"models": ["vit_cifar"]}])
+    apart = [repair | {"glitches": ["uniform"]}, repair | {"glitches": ["far_ca"]}]
+    assert len(measured(workflow(repairs=apart), "retrain")) == 2
     with pytest.raises(UserError, match="repairs: what they bring is measured on test data; set 'test' above 0"):
         workflow(repairs=[repair], test=0)
 

@@ -14,8 +14,8 @@ from glitchmark.evaluation.statistics import (
     friedman,
     holm,
     mean_interval,
-    nemenyi,
     paired,
+    run_everywhere,
 )
 
 # Demsar, JMLR 7 (2006), table 6: AUC of C4.5 with and without tuning of m and cf on 14 data sets
@@ -78,14 +78,6 @@ def test_critical_differences_of_demsar():
     found = [critical_difference(k, 1) / np.sqrt(k * (k + 1) / 6) for k in range(2, 11)]
     assert found == pytest.approx(q, abs=2e-3)
     assert critical_difference(4, 14, level=0.1) == pytest.approx(2.291 * np.sqrt(20 / 84), abs=1e-3)
-
-
-def test_nemenyi_agrees_with_the_critical_difference():
-    p_values, found = nemenyi(C45), average_ranks(C45)
-    for first in C45:
-        for second in C45:
-            apart = abs(found.ranks[first] - found.ranks[second]) > critical_difference(4, 14)
-            assert (p_values.loc[first, second] < 0.05) == apart
 
 
 def test_wilcoxon_of_demsar():
@@ -159,6 +151,26 @@ def test_interval_against_the_normal_one(seed):
     assert (found.lower, found.upper) == pytest.approx((found.mean - half, found.mean + half), abs=0.03)
     assert mean_interval(values) == found
     assert mean_interval(np.append(values, np.nan)) == found
+
+
+@pytest.mark.parametrize(("n", "seed"), [(5, 0), (5, 1), (12, 2), (40, 3)])
+def test_interval_against_scipy(n, seed):
+    values = np.random.default_rng(seed).normal(size=n)
+    reference = stats.bootstrap(
+        (values,), np.mean, n_resamples=20000, method="percentile", rng=np.random.default_rng(seed)
+    ).confidence_interval
+    assert mean_interval(values)[1:] == pytest.approx(tuple(reference), abs=0.12 * values.std() / np.sqrt(n) * 2)
+
+
+def test_methods_that_were_run_everywhere():
+    rows = pd.DataFrame(
+        [(d, m, s, method, 1.0) for d in "xy" for m in "ab" for s in (0, 1) for method in ("all", "some")],
+        columns=["dataset", "model", "seed", "method", "value"],
+    )
+    rows = rows[(rows["method"] == "all") | (rows["model"] == "a")]
+    rows.loc[(rows["method"] == "all") & (rows["seed"] == 0), "value"] = np.nan  # failed, but run
+    raw = pd.DataFrame([(d, "", s, "raw", 1.0) for d in "xy" for s in (0, 1)], columns=rows.columns)
+    assert run_everywhere(pd.concat([rows, raw])) == ["all", "raw"]
 
 
 def test_interval_of_few_values():

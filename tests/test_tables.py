@@ -10,12 +10,13 @@ from scipy.stats import bootstrap
 
 from glitchmark.evaluation import __main__ as job
 from glitchmark.evaluation import metrics
-from glitchmark.evaluation.averages import bootstrap_interval, summary, turned
+from glitchmark.evaluation.averages import summary, turned
 from glitchmark.evaluation.cells import CELL
 from glitchmark.evaluation.costs import cost_table
 from glitchmark.evaluation.frames import METRIC_COLUMNS, SERIES_COLUMNS, metric_table, series_table
 from glitchmark.evaluation.measures import DETECTION
 from glitchmark.evaluation.selection import ranked_lists
+from glitchmark.evaluation.statistics import bootstrap_interval
 from glitchmark.evaluation.tables import Tables
 from glitchmark.evaluation.thresholds import RULES
 from glitchmark.ranking import ranking, tie_break

@@ -92,11 +92,15 @@ class Workflow:
             # the tables' manifest repeats the failures of all
             if chunk[0] not in STAGES and any(reason.startswith(Unavailable.MARK) for reason in failed.values()):
                 waiting |= self._with_upstream(chunk)
-            if (failed and self.config["retry_failed"]) or not there.issuperset(manifest["keys"]):
+            # drawing is cheap, and what stood in its way may be gone
+            again = failed and (self.config["retry_failed"] or chunk[0] == "figures")
+            if again or not there.issuperset(manifest["keys"]):
                 waiting.add(chunk)
+        if any(chunk[0] not in STAGES for chunk in waiting):
+            # under the same keys there may be other results now; figures whose inputs are the same stay (see figures)
+            waiting |= {chunk for chunk in self.chunks if chunk[0] in STAGES}
         if waiting:
-            again = [chunk for chunk in self.chunks if chunk[0] in ("samples", "evaluate")]
-            for chunk in (*waiting, *again):
+            for chunk in waiting:
                 Path(self.manifest(*chunk)).unlink(missing_ok=True)
 
     def _with_upstream(self, chunk: tuple[str, str]) -> set[tuple[str, str]]:

@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="run what is missing of a grid, and write its report.html")
     report.add_argument("--cores", default=str(os.cpu_count()), help="cores to use (default: all)")
     _add_config(report)
-    report.set_defaults(function=partial(_run, targets=("report",)))
+    report.set_defaults(function=partial(_run, targets=("all", "report")))
 
     plan = commands.add_parser("plan", help="what a run would compute, without running it")
     _add_config(plan)
@@ -159,6 +159,9 @@ def _plan(arguments: argparse.Namespace, _: list[str]) -> int:
     skipped |= dict.fromkeys(
         f"detector {d.id} (its models or glitches are not in this grid)" for d in run.grid.detectors if d.id not in kept
     )
+    repaired = {(m.labels["action"], m.labels["method"]) for m in run.plan.measurements if m.stage == "retrain"}
+    asked = dict.fromkeys((repair.label, method) for repair in run.grid.repairs for method in repair.methods or ("",))
+    skipped |= dict.fromkeys(f"repair {' of '.join(filter(None, one))}" for one in asked if one not in repaired)
     if skipped:
         print(f"left out, since they do not apply: {', '.join(skipped)}")
     return 0

@@ -219,7 +219,9 @@ def clean(folder: Path, entries: Iterable["Entry"], dry_run: bool) -> int:
     used: dict[str, list[np.ndarray]] = {path.name: [np.empty(0, "S32")] for path in folder.glob("*")}
     for entry in entries:
         if "trunk" in entry.info:
-            names = [name for name in entry.arrays if name in ("train", "val", "test", "changed") or "feature_ids" in name]
+            names = [
+                name for name in entry.arrays if name in ("train", "val", "test", "changed") or "feature_ids" in name
+            ]
             used.setdefault(entry.info["trunk"], []).extend(np.array(entry.arrays[name]) for name in names)
     removed = 0
     for trunk, ids in used.items():

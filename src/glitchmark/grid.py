@@ -132,9 +132,10 @@ class Detector(Method):
 class Repair:
     """What is done with what methods found, before a model is trained again.
 
-    action: "remove", "relabel", "annotate" or "perfect". methods: ids of those whose findings count. budget: share of
-    the training samples that are acted on; None for the true number of glitches. training: "restart" or "continue",
-    for so many epochs. models, glitches: ids of those whose cells are trained again; () for all.
+    action: "remove", "relabel", "annotate" or "perfect" (see stages.retrain). methods: ids of those whose findings
+    count. budget: share of the training samples that are acted on; None for the true number of glitches. training:
+    "restart" or "continue", for so many epochs. models, glitches: ids of those whose cells are trained again; () for
+    all.
     """
 
     action: str

@@ -180,18 +180,29 @@ def _check_parts(grid: Grid) -> None:
 
 def _check_repairs(grid: Grid) -> None:
     known = [m.id for m in (*grid.signals, *grid.detectors)]
-    labels = [(r.label, r.budget, method) for r in grid.repairs for method in r.methods or ("",)]
-    for label, budget, method in labels:
-        if method and method not in known:
-            raise UserError(
-                f"config: repairs ({label}): '{method}' is none of this grid's signals and detectors"
-                f"{registry.suggestion(method, known)}; there are: {', '.join(known)}."
-            )
-        if labels.count((label, budget, method)) > 1:
-            of = f" of '{method}'" if method else ""
-            raise UserError(f"config: repairs: '{label}'{of} stands there twice with budget {budget}; remove one.")
+    for i, repair in enumerate(grid.repairs):
+        for method in repair.methods:
+            if method not in known:
+                raise UserError(
+                    f"config: repairs ({repair.label}): '{method}' is none of this grid's signals and detectors"
+                    f"{registry.suggestion(method, known)}; there are: {', '.join(known)}."
+                )
+        for other in grid.repairs[:i]:
+            shared = sorted(set(repair.methods or ("",)) & set(other.methods or ("",)))
+            same = (repair.label, repair.budget) == (other.label, other.budget)
+            if same and shared and _overlap(repair.models, other.models) and _overlap(repair.glitches, other.glitches):
+                of = f" of '{shared[0]}'" if shared[0] else ""
+                raise UserError(
+                    f"config: repairs: '{repair.label}'{of} with budget {repair.budget} stands there twice for the "
+                    "same models and glitches; remove one."
+                )
     if grid.repairs and grid.config["test"] == 0:
         raise UserError("config: repairs: what they bring is measured on test data; set 'test' above 0.")
+
+
+def _overlap(some: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    """Whether two selections share something; () selects all."""
+    return not some or not others or bool(set(some) & set(others))
 
 
 def _check_ranking(grid: Grid) -> None:

@@ -27,8 +27,8 @@ class Plan:
         self.nodes: dict[str, Node] = {}
         self.measurements: list[Measurement] = []
         self._made: dict[tuple, str] = {}
-        # what methods found, by the training data and the model
-        self._found: dict[tuple[str, str], list[Measurement]] = {}
+        # what methods found, by glitch, data set, seed and model
+        self._found: dict[tuple[str, str, int, str], list[Measurement]] = {}
         for dataset in self.grid.datasets:
             for seed in self.config["seeds"]:
                 for glitch in self.grid.glitches:
@@ -201,7 +201,8 @@ class Plan:
 
     def _repaired(self, cell: Cell, repair: Repair) -> None:
         """The model trained again on data that were repaired by what each of the methods found."""
-        dataset, model, _, _ = cell
+        dataset, model, glitch, seed = cell
+        where = (dataset.id, seed)
         fit, inputs, paths = self._trainable(*cell)
         spec = fit | {"checkpoints": self.config["checkpoints"], "repair": repair.ref}
         group = f"{dataset.id}-{model.id}"
@@ -209,9 +210,10 @@ class Plan:
             key = self._node("retrain", group, spec, inputs, [model.plugin], paths)
             self._measure(key, *cell, action=repair.label)
             return
-        noise = min(self.config["validation_noise"])
-        for found in self._found.get((inputs["inject"], model.id), []) + self._found.get((inputs["inject"], ""), []):
-            if found.labels["method"] in repair.methods and found.labels["validation_noise"] == noise:
+        least = (0.0, min(self.config["validation_noise"]))  # the former is what reads no validation samples
+        there = [found for name in (model.id, "") for found in self._found.get((glitch.label, *where, name), [])]
+        for found in there:
+            if found.labels["method"] in repair.methods and found.labels["validation_noise"] in least:
                 ratios = [ratio for ratio, _ in found.rows]
                 judged = spec | {"row": ratios.index(max(ratios))}
                 key = self._node("retrain", group, judged, inputs | {"judge": found.key}, [model.plugin], paths)
@@ -364,4 +366,4 @@ class Plan:
         measurement = Measurement(key, self.nodes[key].stage, labels, list(rows), inject, pool)
         self.measurements.append(measurement)
         if rows:
-            self._found.setdefault((inject, labels["model"]), []).append(measurement)
+            self._found.setdefault((glitch.label, dataset.id, seed, labels["model"]), []).append(measurement)

@@ -109,7 +109,9 @@ class Products:
                 "figures": part,
                 **beside,
             }
-            chunks.append(Chunk("figures", name, order, ((tables.stage, tables.name), (claims.stage, claims.name))))
+            reads_claims = any("claims" in method.plugin.info["reads"] for method in self.grid.figures)
+            upstream = [tables, *([claims] if reads_claims else [])]
+            chunks.append(Chunk("figures", name, order, tuple((chunk.stage, chunk.name) for chunk in upstream)))
         return chunks
 
     def _figure(self, method: Method, tables: Chunk, claims: Chunk) -> dict[str, Any]:
@@ -141,6 +143,8 @@ class Products:
                 *(part.digest for part in parts),
                 code("glitchmark.report.__main__"),
                 *_package_files("report"),
+                self.grid.config,
+                [figure["caption"] for part in parts for figure in part.order.get("figures", [])],
             ],
             "run": self.grid.config["run"],
             "folder": str(self.folder),
@@ -163,7 +167,7 @@ def _pipeline(chunks: list[Chunk]) -> list[dict[str, Any]]:
         {
             "stage": stage,
             "jobs": len(mine),
-            "results": sum(len(chunk.order.get("nodes", ())) for chunk in mine),
+            "results": 0 if stage in STAGES else sum(len(chunk.order["nodes"]) for chunk in mine),
             "upstream": sorted({read for chunk in mine for read, _ in chunk.upstream if read != stage}),
         }
         for stage, mine in stages.items()

@@ -187,13 +187,13 @@ def _repairs(entry: dict[str, Any], index: int) -> list[Repair]:
     perfect = action == "perfect"
     if perfect != (not entry["methods"]):
         raise UserError(
-            f"{where}: 'perfect' undoes every glitch, whatever methods found; remove its 'methods'."
+            f"{where}: 'perfect' repairs everything, whatever methods found; remove its 'methods'."
             if perfect
             else f"{where}: '{action}' acts on what methods found; name them under 'methods'."
         )
     budgets = entry["budget"] if isinstance(entry["budget"], list) else [entry["budget"]]
     if perfect and budgets != [None]:
-        raise UserError(f"{where}.budget: 'perfect' undoes every glitch; remove its budget.")
+        raise UserError(f"{where}.budget: 'perfect' repairs everything; remove its budget.")
     rest = entry["training"], entry["epochs"], tuple(entry["models"]), tuple(entry["glitches"])
     return [Repair(action, tuple(entry["methods"]), budget, *rest) for budget in budgets]
 

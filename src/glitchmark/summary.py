@@ -72,12 +72,12 @@ def _list_failures(run: "Workflow", failures: dict[str, str]) -> None:
         return
     cells: dict[str, list[str]] = {}
     for key, reason in failures.items():
-        cells.setdefault(reason, []).append(_name(run, key))
+        cells.setdefault(reason, []).append(key)
     again = "run again" if _all_unavailable(failures) else "--config retry_failed=true"
     print(f"  FAILED: {len(failures)} results; the others are complete. To try them again: {again}")
-    for reason, names in sorted(cells.items(), key=lambda item: -len(item[1]))[:SHOWN]:
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        print(f"    {names[0]}{more}: {reason}")
+    for reason, keys in sorted(cells.items(), key=lambda item: -len(item[1]))[:SHOWN]:
+        more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+        print(f"    {_name(run, keys[0])}{more}: {reason}")
     if len(cells) > SHOWN:
         print(f"    ... and {len(cells) - SHOWN} other reasons; the status column of summary.csv has them")
 
@@ -89,10 +89,12 @@ def _all_unavailable(failures: dict[str, str]) -> bool:
 def _name(run: "Workflow", key: str) -> str:
     """What a person calls a result."""
     node = run.plan.nodes.get(key)
-    labels = next((m.labels for m in run.plan.measurements if m.key == key), node.spec if node else {})
+    if node is None:  # a figure, whose key is its name
+        return key
+    labels = next((m.labels for m in run.plan.measurements if m.key == key), node.spec)
     parts = [str(labels[k]) for k in ("dataset", "model", "glitch", "method") if isinstance(labels.get(k), str)]
     seed = f" seed {labels['seed']}" if "seed" in labels else ""
-    return f"{node.stage if node else key} {'/'.join(p for p in parts if p)}{seed}"
+    return f"{node.stage} {'/'.join(p for p in parts if p)}{seed}"
 
 
 def main(*manifests: str) -> int:

@@ -28,7 +28,7 @@ for part in run.names("figures"):
             f"figures_{part.replace('-', '_')}"
         input:
             needs("figures", part),
-            tables=ancient([*TABLES, f"{run.folder}/claims.csv"]),
+            tables=ancient(TABLES),
         output:
             manifest=run.manifest("figures", part),
             files=[

@@ -28,6 +28,20 @@ NEEDS = {
 }
 SPECIFIC = ("a", "b", "axis", "spread")  # keys that only some quantities have
 TABLES = {"metrics": "metric", "series": "series", "costs": "stage"}  # table -> the column that names what is measured
+COLUMNS = {  # of each table, as far as claims read it
+    "metrics": (
+        "dataset", "modality", "model", "estimator", "glitch", "ratio", "validation_ratio", "subset",
+        "validation_noise", "action", "budget", "seed", "method", "variant", "class", "metric", "value", "status",
+    ),
+    "series": (
+        "dataset", "modality", "model", "estimator", "glitch", "ratio", "validation_noise", "seed", "method", "variant",
+        "action", "budget", "class", "series", "x", "value", "status",
+    ),
+    "costs": (
+        "stage", "dataset", "modality", "model", "estimator", "glitch", "ratio", "validation_noise", "seed", "method",
+        "key", "seconds",
+    ),
+}  # fmt: skip
 ONLY_METRICS = ("rank_correlation", "correlation", "slope")
 
 
@@ -96,9 +110,10 @@ def _checked(entry: dict[str, Any], path: Path) -> Claim:
         filters = claim.where | getattr(claim, side)
         if side in needed and name != "rank_correlation" and named not in filters:
             raise _mistake(claim, path, side, f"says no '{named}', which table '{claim.table}' needs; add it to where")
-        unknown = [column for column in TABLES.values() if column != named and column in filters]
+        unknown = [column for column in filters if column not in COLUMNS[claim.table]]
         if unknown:
-            raise _mistake(claim, path, side, f"table '{claim.table}' has no column '{unknown[0]}'; use '{named}'")
+            other = f"; use '{named}'" if unknown[0] in TABLES.values() else ""
+            raise _mistake(claim, path, side, f"table '{claim.table}' has no column '{unknown[0]}'{other}")
     for key, columns in (("over", claim.over), ("axis", (claim.axis,)), ("spread", (claim.spread,))):
         fixed = [column for column in columns if column in claim.a or column in claim.b]
         if fixed:

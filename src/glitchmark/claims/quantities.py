@@ -150,6 +150,10 @@ def _rank_correlations(claim: Claim, tables: Tables) -> Blocks:
     # the metrics say which cells there are; their scores are read only then
     named = claim._replace(where=claim.where | {"metric": "f1"})
     blocks = blocks_of(named, tables)
+    for side in (claim.a, claim.b):
+        names = rows_of(named, side, tables)[["method", "estimator"]].drop_duplicates()
+        if len(names) != 1:
+            raise Missing("exactly one method and estimator on each side")
     scores = []
     for side in (claim.a, claim.b):
         rows = rows_of(named, side, tables)

@@ -8,21 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from glitchmark.claims.files import TABLES, Claim
+from glitchmark.claims.files import COLUMNS, TABLES, Claim
 from glitchmark.errors import UserError
 
-METRIC_COLUMNS = (
-    "dataset", "modality", "model", "estimator", "glitch", "ratio", "validation_ratio", "subset", "validation_noise",
-    "action", "budget", "seed", "method", "variant", "class", "metric", "value", "status",
-)  # fmt: skip
-SERIES_COLUMNS = (
-    "dataset", "modality", "model", "estimator", "glitch", "ratio", "validation_noise", "seed", "method", "variant",
-    "action", "budget", "class", "series", "x", "value", "status",
-)  # fmt: skip
-COST_COLUMNS = (
-    "stage", "dataset", "modality", "model", "estimator", "glitch", "ratio", "validation_noise", "seed", "method",
-    "key", "seconds",
-)  # fmt: skip
 SCORE_COLUMNS = ("dataset", "model", "glitch", "ratio", "validation_noise", "seed", "sample_id", "score")
 SETTINGS = ("data", "training")  # columns that tell runs with different settings apart, see pooled
 OF_DATA, OF_TRAINING = ("inject", "toy"), ("train",)  # stages whose keys say so
@@ -55,7 +43,7 @@ def read(folders: list[Path], claims: list[Claim]) -> Tables:
     names = {table: _named(claims, table, column) for table, column in TABLES.items()}
     parts: dict[str, list[pd.DataFrame]] = {table: [] for table in TABLES}
     for folder in folders:
-        for table, columns in zip(TABLES, (METRIC_COLUMNS, SERIES_COLUMNS, COST_COLUMNS), strict=True):
+        for table, columns in COLUMNS.items():
             wanted = {*names[table], *OF_DATA, *OF_TRAINING} if table == "costs" else names[table]
             frame = _read(folder / f"{table}.parquet", columns, (TABLES[table], "in", wanted))
             parts[table].append(frame.assign(run=folder.name))

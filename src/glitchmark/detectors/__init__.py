@@ -96,6 +96,9 @@ def detector(
     unknown = set(reads) - set(READS)
     if unknown:
         raise ValueError(f"detector '{name}' reads {sorted(unknown)}; allowed: {READS}")
+    trains, beside = "model" in reads, set(reads) - {"model", "annotator", "labels"}
+    if ("annotator" in reads and not trains) or (trains and beside):
+        raise ValueError(f"detector '{name}' reads {reads}; 'model' goes with 'annotator' and 'labels' alone")
     if set(reads) not in UNLABELED:
         reads = tuple(dict.fromkeys((*reads, "labels")))
     return plugin("detector", name, targets=targets, reads=tuple(reads), requires=tuple(requires), reference=reference)

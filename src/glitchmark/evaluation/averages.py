@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from glitchmark.evaluation.frames import METRIC_COLUMNS
+from glitchmark.evaluation.statistics import bootstrap_interval
 
 CHANCE = 0.45  # a mean AUROC below it is no accident of few seeds
-RESAMPLES, LEVEL = 2000, 0.95  # of bootstrap intervals
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -34,25 +34,6 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
             rows.loc[at, ["lower", "upper"]] = bootstrap_interval(values)
     rows["status"] = table["status"][failed].groupby(group[failed]).first().reindex(rows.index, fill_value="ok")
     return rows
-
-
-def bootstrap_interval(values: np.ndarray) -> np.ndarray:
-    """Percentile bootstrap interval of each row's mean, (rows, 2), of values (rows, seeds).
-
-    The draws are the same for all rows. With few seeds few of them differ, and each counts as often as it was drawn.
-    """
-    seeds = values.shape[1]
-    drawn = np.random.default_rng(0).integers(seeds, size=(RESAMPLES, seeds))
-    drawn, times = np.unique(np.sort(drawn, axis=1), axis=0, return_counts=True)
-    bounds = np.empty((len(values), 2))
-    for start in range(0, len(values), 4096):  # of which all means are held at a time
-        means = values[start : start + 4096][:, drawn].mean(axis=2)
-        order = means.argsort(axis=1)
-        reached = np.cumsum(times[order], axis=1) / RESAMPLES
-        for i, share in enumerate(((1 - LEVEL) / 2, (1 + LEVEL) / 2)):
-            place = np.take_along_axis(order, (reached >= share).argmax(axis=1)[:, None], axis=1)
-            bounds[start : start + 4096, i] = np.take_along_axis(means, place, axis=1)[:, 0]
-    return bounds
 
 
 def turned(table: pd.DataFrame, targets: dict[str, str], kinds: dict[str, set[str]]) -> dict[str, float]:

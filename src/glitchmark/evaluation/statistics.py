@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import stats
 
 BLOCK = ("dataset", "model", "seed")
-RESAMPLES = 2000
+RESAMPLES, LEVEL = 2000, 0.95  # of bootstrap intervals
 
 
 class Interval(NamedTuple):
@@ -40,18 +40,33 @@ class Friedman(NamedTuple):
     p_value: float
 
 
-def mean_interval(values: np.ndarray, *, level: float = 0.95, seed: int = 0) -> Interval:
+def mean_interval(values: np.ndarray) -> Interval:
     """Mean of float (n,) values and its percentile bootstrap interval. NaN values do not count."""
     values = np.asarray(values, float)
     values = values[~np.isnan(values)]
     if len(values) < 2:
         return Interval(float(values.mean()) if len(values) else np.nan, np.nan, np.nan)
-    found = stats.bootstrap(
-        (values,), np.mean, n_resamples=RESAMPLES, confidence_level=level, method="percentile",
-        rng=np.random.default_rng(seed),
-    )  # fmt: skip
-    low, high = found.confidence_interval
-    return Interval(float(values.mean()), float(low), float(high))
+    return Interval(float(values.mean()), *bootstrap_interval(values[None])[0].tolist())
+
+
+def bootstrap_interval(values: np.ndarray) -> np.ndarray:
+    """Percentile bootstrap interval of each row's mean, (rows, 2), of values (rows, n).
+
+    The draws are the same for all rows. Of few values few draws differ, and each counts as often as it was drawn;
+    scipy.stats.bootstrap, row by row, takes minutes for the tables of a large run.
+    """
+    n = values.shape[1]
+    drawn = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES)  # how often each value is drawn
+    drawn, times = np.unique(drawn, axis=0, return_counts=True)
+    bounds = np.empty((len(values), 2))
+    for start in range(0, len(values), 1024):  # of which all means are held at a time
+        means = values[start : start + 1024] @ (drawn.T / n)
+        order = means.argsort(axis=1)
+        reached = np.cumsum(times[order], axis=1) / RESAMPLES
+        for i, share in enumerate(((1 - LEVEL) / 2, (1 + LEVEL) / 2)):
+            place = np.take_along_axis(order, (reached >= share).argmax(axis=1)[:, None], axis=1)
+            bounds[start : start + 1024, i] = np.take_along_axis(means, place, axis=1)[:, 0]
+    return bounds
 
 
 def paired(rows: pd.DataFrame, by: tuple[str, ...] = BLOCK) -> pd.DataFrame:
@@ -71,6 +86,12 @@ def paired(rows: pd.DataFrame, by: tuple[str, ...] = BLOCK) -> pd.DataFrame:
         matched = without[method].reindex(table.index.droplevel("model")).to_numpy()
         table[method] = table[method].fillna(pd.Series(matched, table.index))
     return table
+
+
+def run_everywhere(rows: pd.DataFrame) -> list[str]:
+    """The methods that have a row, with a value or failed, in every block; see paired."""
+    asked = paired(rows.assign(value=1.0))
+    return list(asked.columns[asked.notna().all()])
 
 
 def compare(values: pd.DataFrame) -> pd.DataFrame:
@@ -152,14 +173,6 @@ def critical_difference(n_methods: int, n_blocks: int, *, level: float = 0.05) -
     """How far average ranks of two methods must lie apart to differ: Nemenyi's test (Demsar, Sec. 3.2.2)."""
     q = stats.studentized_range.ppf(1 - level, n_methods, np.inf) / np.sqrt(2)
     return float(q * np.sqrt(n_methods * (n_methods + 1) / (6 * n_blocks)))
-
-
-def nemenyi(values: pd.DataFrame) -> pd.DataFrame:
-    """p values of Nemenyi's test between all methods, over the complete blocks. values: blocks x methods."""
-    import scikit_posthocs
-
-    found = scikit_posthocs.posthoc_nemenyi_friedman(values.dropna().to_numpy(float))
-    return pd.DataFrame(found.to_numpy(), values.columns, values.columns)
 
 
 def _signed_rank(differences: np.ndarray) -> tuple[float, float]:

@@ -29,6 +29,8 @@ from glitchmark.evaluation.sample_rows import sample_rows
 from glitchmark.evaluation.series import SERIES, Curve
 from glitchmark.store import Store
 
+OF_CELL = ("dataset", "model", "glitch", "ratio", "seed")
+
 
 class Tables:
     """Reads a run's store. order: the measurements and settings, as the plan wrote them."""
@@ -41,9 +43,9 @@ class Tables:
 
     def cells(self) -> Iterator[Cell]:
         """What the tables say, one cell after another: every result is read once, and those of one cell are held."""
-        for (inject, _), group in groupby(self.measurements, key=lambda m: (m["inject"], m["labels"]["model"])):
+        for _, group in groupby(self.measurements, key=lambda m: tuple(m["labels"][name] for name in OF_CELL)):
             of_cell = list(group)
-            truth, failure = self._truth(of_cell[0]) if inject else (None, None)
+            truth, failure = self._truth(of_cell[0]) if of_cell[0]["inject"] else (None, None)
             results = [self._result(m, failure) for m in of_cell]
             yield self._cell(results, truth)
 
@@ -96,6 +98,8 @@ class Tables:
             names = [("", name) for name in ACCURACY] + [(kind, name) for kind in kinds for name in FIT]
             names += [("mislabeled", "true_label_accuracy")] if "mislabeled" in kinds else []
             told = [(self.whole, names)]
+        elif result.stage == "toy":
+            told = [((0.0, 0), [("", "test_accuracy")])]
         elif result.stage in MODELS:
             told = [(self.whole, [("", name) for name in ACCURACY])]
         for draw, names in told:

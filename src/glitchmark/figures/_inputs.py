@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from glitchmark.stages._samples import training_inputs
-from glitchmark.store import Store
+from glitchmark.store import Store, file_digest
 
 TABLES = ("metrics", "series", "costs", "top")
+FILES = {name: f"{name}.parquet" for name in TABLES} | {"claims": "claims.csv"}
 
 
 class Inputs:
@@ -22,10 +23,22 @@ class Inputs:
     def __init__(self, order: dict[str, Any]):
         self.order, self.folder = order, Path(order["folder"])
         self._tables: dict[str, pd.DataFrame] = {}
+        self._file_digests: dict[str, str] = {}
+
+    def digests(self, reads: tuple[str, ...]) -> dict[str, str]:
+        """Digests of the files among the inputs that a figure reads, "" for one that is not there; the others are told
+        by the plan alone."""
+        return {name: self._digest(FILES[name]) for name in reads if name in FILES}
 
     def get(self, name: str) -> Any:
         """What a figure that reads ``name``, one of figures.READS, is given."""
         return self._table(name) if name in TABLES else getattr(self, name)
+
+    def _digest(self, file: str) -> str:
+        if file not in self._file_digests:
+            path = self.folder / file
+            self._file_digests[file] = file_digest(path) if path.is_file() else ""
+        return self._file_digests[file]
 
     def _table(self, name: str) -> pd.DataFrame:
         if name not in self._tables:
@@ -48,7 +61,10 @@ class Inputs:
 
         def read(dataset: str, ids: list[str], **cell: Any) -> list[np.ndarray]:
             asked = {"dataset": dataset, **cell}
-            of = next(c for c in self.order["cells"] if all(c[name] == value for name, value in asked.items()))
+            fitting = [c for c in self.order["cells"] if all(c[name] == value for name, value in asked.items())]
+            if not fitting:
+                raise KeyError(f"no cell of this run is {asked}")
+            of = fitting[0]
             inject, pool = store.get(of["inject"]), store.get(of["pool"])
             place = {name: i for i, name in enumerate(inject.arrays["id"].tolist())}
             x = training_inputs({"inject": inject, "pool": pool}, np.array([place[name] for name in ids], int))

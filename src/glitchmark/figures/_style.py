@@ -9,6 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from glitchmark.evaluation.statistics import bootstrap_interval
+
 matplotlib.use("Agg")
 
 WIDTH = 3.5  # inches, a column
@@ -32,7 +34,9 @@ LABELS = {
     "mahalanobis": "Mahalanobis", "gradient_l1": "gradient L1", "gradient_l2": "gradient L2",
     "gradient_iforest": "gradient iForest", "influence_function": "influence function", "grad_dot": "Grad-Dot",
     "grad_cos": "Grad-Cos", "grad_cos_partial": "Grad-Cos (partial)", "tracin": "TracIn", "lissa": "LiSSA",
-    "datainf": "DataInf",
+    "datainf": "DataInf", "gd_class_mean": "GD-class (mean)", "inverse_pos": "inverse positive",
+    "mahalanobis_min": "Mahalanobis (min)", "knn_disagreement": "kNN disagreement", "knn_distance": "kNN distance",
+    "influence_trend": "influence trend",
     "resnet20": "ResNet-20", "mlp": "MLP", "vit_cifar": "small ViT", "convnext_cifar": "small ConvNeXt",
     "resnet": "ResNet", "ft_transformer": "FT-Transformer", "vit_b_16": "ViT-B/16", "convnext_t": "ConvNeXt-T",
     "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10", "imagenet_dogs": "ImageNet-Dogs",
@@ -74,13 +78,8 @@ def palette_of(methods: list[str]) -> dict[str, str]:
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
-    """Bootstrap 95 % interval of the mean: percentiles over 1000 resamples, the same ones every time.
-
-    What seaborn's errorbar=("ci", 95) is, without its loop in Python.
-    """
-    values = np.asarray(values)
-    draws = np.random.default_rng(0).integers(len(values), size=(1000, len(values)))
-    low, high = np.percentile(values[draws].mean(axis=1), (2.5, 97.5))
+    """Bootstrap 95 % interval of the mean of at least one value; seaborn's errorbar=("ci", 95) without its loop."""
+    low, high = bootstrap_interval(np.asarray(values, float)[None])[0]
     return float(low), float(high)
 
 

@@ -28,7 +28,8 @@ def critical_difference(
     """Average rank of each method over data sets, models and seeds, 1 for the best.
 
     Methods that a vertical bar joins do not differ by more than the critical difference (CD) of Nemenyi's test at 5 %.
-    Blocks in which a method has no value count for none, and are told below. methods: all if none are named.
+    Blocks in which a method failed count for none, and are told below. methods: if none are named, all that were run in
+    every block; the others are told below.
     """
     from matplotlib.figure import Figure
 
@@ -49,7 +50,10 @@ def critical_difference(
     rows = matching(metrics, metric=metric, glitch=glitch, ratio=ratio, action="", **{"class": ""})
     rows = of_largest_validation(rows[rows["method"].isin(methods)] if methods else rows[rows["method"] != ""])
     note = failures_note(rows)
-    values = statistics.paired(with_names(rows).assign(method=lambda of: of["name"]))
+    rows = with_names(rows).assign(method=lambda of: of["name"])
+    everywhere = set(rows["method"]) if methods or rows.empty else set(statistics.run_everywhere(rows))
+    elsewhere = [name for name in rows["method"].unique() if name not in everywhere]
+    values = statistics.paired(rows[rows["method"].isin(everywhere)])
     found = statistics.average_ranks(values)
     if len(found.ranks) < 2 or found.n_blocks < 2:
         what = f"two methods on two data sets, models or seeds, {GLITCHES.get(glitch, glitch)}, ratio {ratio:g}"
@@ -74,8 +78,12 @@ def critical_difference(
         side.plot([x, x], [first - 0.25, last + 0.25], color="black", linewidth=2, solid_capstyle="butt")
     side.set_xlim(-0.5, max(len(bars), 1) - 0.5)
     side.set_axis_off()
-    left = f"{found.n_incomplete} blocks are left out: a method has no value there" if found.n_incomplete else ""
-    note_below(drawn, "; ".join(filter(None, (left, note))))
+    tested = statistics.friedman(found)
+    probability = f"p {tested.p_value:.2g}" if tested.p_value > 1e-16 else "p < 1e-16"
+    axes.set_title(f"Friedman: F {tested.f:.3g}, {probability}", fontsize=7, loc="left")
+    left = [f"{found.n_incomplete} blocks are left out: a method has no value there"] if found.n_incomplete else []
+    left += [f"not run everywhere and left out: {', '.join(elsewhere)}"] if elsewhere else []
+    note_below(drawn, "; ".join([*left, *filter(None, [note])]))
     return drawn
 
 

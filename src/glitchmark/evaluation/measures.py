@@ -101,7 +101,3 @@ def toy_labels(result: Result) -> dict[str, Any]:
 
 # by stages that leave a model
 MODELS = {"train": _of_training, "retrain": _of_retraining, "toy": _of_toy}
-
-
-# by stages that leave a model
-MODELS = {"train": _of_training, "retrain": _of_retraining, "toy": _of_toy}

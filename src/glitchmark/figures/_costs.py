@@ -7,8 +7,8 @@ from glitchmark.figures._rows import TRAINING
 
 # what a method reads besides the trained model -> the stage that computes it, and the columns that tell whose it is
 UPSTREAM = {
-    "influence": ("influence", [*TRAINING, "estimator"]),
-    "dynamics": ("dynamics", [*TRAINING, "estimator"]),
+    "influence": ("influence", [*TRAINING, "estimator", "validation_noise"]),
+    "dynamics": ("dynamics", [*TRAINING, "estimator", "validation_noise"]),
     "out_of_sample": ("crossval", TRAINING),
 }
 OWN = ("score", "detect", "refit")
@@ -24,7 +24,8 @@ def method_costs(costs: pd.DataFrame, methods: pd.DataFrame) -> pd.DataFrame:
     text = ["dataset", "modality", "model", "estimator", "glitch", "method"]
     costs = costs.assign(**{column: costs[column].fillna("") for column in text})
     costs = costs[costs["modality"] != "toy"]
-    own = costs[costs["stage"].isin(OWN)][[*TRAINING, "modality", "method", "estimator", "seconds", "peak_memory_mb"]]
+    columns = [*TRAINING, "modality", "method", "estimator", "validation_noise", "seconds", "peak_memory_mb"]
+    own = costs[costs["stage"].isin(OWN)][columns]
     reads = methods[methods["kind"].isin(["signal", "detector"])].set_index("id")["reads"]
     reads = {name: {of} if isinstance(of, str) else set(of) for name, of in reads.items()}
     own = own.reset_index(drop=True)

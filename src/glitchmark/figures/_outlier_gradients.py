@@ -12,7 +12,7 @@ NAMES = {
     ("cleanlab", ""): "Self-confidence",
     ("cleanlab_entropy", ""): "Confidence-weighted entropy",
     ("neg_mi", "influence_function"): "Exact Hessian",
-    ("neg_mi", "tracin"): "Gradient tracing",
+    ("neg_mi", "grad_dot"): "Gradient tracing",
     ("neg_mi", "lissa"): "LiSSA",
     ("neg_mi", "datainf"): "DataInf",
     ("si", "lissa"): "Self-LiSSA",

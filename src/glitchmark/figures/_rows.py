@@ -9,7 +9,7 @@ from glitchmark.evaluation.selection import of_cleanest_validation
 from glitchmark.figures._style import interval, label_of
 
 TRAINING = ["dataset", "model", "glitch", "ratio", "seed"]  # what tells one trained model from another
-NEAR = 0.006  # a budget is rounded to whole samples
+NEAR = 0.006  # budgets that are as good as the same
 
 
 def matching(rows: pd.DataFrame, **values: object) -> pd.DataFrame:

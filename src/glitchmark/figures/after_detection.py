@@ -46,7 +46,7 @@ def after_detection(
     note = failures_note(repaired)
     if repaired["value"].notna().sum() == 0:
         what = f"training after repair of {100 * budget:g} % for {GLITCHES.get(glitch, glitch)}, ratio {ratio:g}"
-        return empty(note or not_run(what, "config/paper.yaml", metrics))
+        return empty(note or not_run(what, "config/sweeps.yaml", metrics))
     table = with_intervals(with_names(repaired), ["name", "mark", "continued"])
     order = best_first(table)
     titles = {False: "trained anew", True: "training continued"}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @figure(
     "cb_clean_samples",
     title="Clean samples of each class, plain and class-based influence",
-    reference="Nguyen-Duc et al., ACL 2023, section 4",
+    reference="Nguyen-Duc et al., ACL 2023, appendix C.2",
 )
 def cb_clean_samples(
     metrics: pd.DataFrame,

@@ -28,8 +28,8 @@ def cb_training(
 ) -> Figure:
     """Test accuracy by epoch after the most suspicious samples were removed or annotated, a panel a data set and model.
 
-    methods: the first one with retrained models counts. ratio: of the glitch, 0 for all. training: "restart" or
-    "continue". Lines are means, bands 95 % intervals over seeds.
+    The paper shows accuracy on training data. methods: the first one with retrained models counts. ratio: of the
+    glitch, 0 for all. training: "restart" or "continue". Lines are means, bands 95 % intervals over seeds.
     """
     from matplotlib.ticker import MaxNLocator
 

@@ -37,7 +37,7 @@ def class_f1(
     note, rows = failures_note(rows), rows.dropna(subset="value")
     if rows.empty:
         what = f"F1 by class for {GLITCHES.get(glitch, glitch)}, ratio {ratio:g}"
-        return empty(note or not_run(what, "config/paper.yaml", metrics))
+        return empty(note or not_run(what, "config.yaml", metrics))
     table = with_names(rows).pivot_table(index="name", columns="class", values="value", sort=False)
     table = table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index]
     height, width = table.shape

@@ -46,7 +46,7 @@ def comparisons(
         values = values.iloc[:, :best]
     if values.shape[1] < 2 or len(values) < 2:
         what = f"two methods on two data sets, models or seeds, {GLITCHES.get(glitch, glitch)}, ratio {ratio:g}"
-        return not_there(failures_note(rows) or not_run(what, "config/paper.yaml", metrics))
+        return not_there(failures_note(rows) or not_run(what, "config.yaml", metrics))
     found = statistics.compare(values)
     known = found["p_holm"] < 0.05
     better = found["first"].where(found["difference"] > 0, found["second"]).where(known, "–")

@@ -28,7 +28,7 @@ def costs(costs: pd.DataFrame, methods: pd.DataFrame, *, shown: tuple[str, ...] 
     rows = method_costs(costs, methods)
     rows = with_names(rows[rows["method"].isin(shown)] if shown else rows)
     if rows.empty:
-        return empty(not_run("any method", "config/paper.yaml", costs))
+        return empty(not_run("any method", "config.yaml", costs))
     rows = rows.assign(share=100 * rows["seconds"] / rows["training"])
     shares = {"mean": 0.5, "low": 0.1, "high": 0.9}
     grouped = rows.groupby("name", sort=False)

@@ -57,7 +57,7 @@ def critical_difference(
     found = statistics.average_ranks(values)
     if len(found.ranks) < 2 or found.n_blocks < 2:
         what = f"two methods on two data sets, models or seeds, {GLITCHES.get(glitch, glitch)}, ratio {ratio:g}"
-        return empty(note or not_run(what, "config/paper.yaml", metrics))
+        return empty(note or not_run(what, "config.yaml", metrics))
     ranks = found.ranks.sort_values(kind="stable")
     critical = statistics.critical_difference(len(ranks), found.n_blocks)
     bars = _joined(ranks.to_numpy(), critical)

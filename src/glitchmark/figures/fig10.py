@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def fig10(
     metrics: pd.DataFrame,
     *,
-    methods: tuple[str, ...] = ("si", "mi", "aai", "gd_class", "pcid", "loss"),
+    methods: tuple[str, ...] = ("si", "mi", "neg_mi", "aai", "gd_class", "pcid", "loss"),
     ratio: float = 0.1,
     dataset: str = "imagenet_dogs",
 ) -> Figure:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def fig11(
     metrics: pd.DataFrame,
     *,
-    methods: tuple[str, ...] = ("si", "mi", "aai", "gd_class", "cnci"),
+    methods: tuple[str, ...] = ("si", "mi", "neg_mi", "aai", "gd_class", "cnci"),
     glitch: str = "uniform",
     modality: str = "image",
 ) -> Figure:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def fig12(
     metrics: pd.DataFrame,
     *,
-    methods: tuple[str, ...] = ("si", "mi", "aai", "gd_class", "pcid"),
+    methods: tuple[str, ...] = ("si", "mi", "neg_mi", "aai", "gd_class", "pcid"),
     glitch: str = "far_ca",
     modality: str = "image",
 ) -> Figure:

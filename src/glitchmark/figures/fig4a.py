@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def fig4a(
     metrics: pd.DataFrame,
     *,
-    methods: tuple[str, ...] = ("si", "mi", "aai", "gd_class", "pcid", "loss"),
+    methods: tuple[str, ...] = ("si", "mi", "neg_mi", "aai", "gd_class", "pcid", "loss"),
     ratio: float = 0.1,
 ) -> Figure:
     """F1 of the signals for 10 % far clustered anomalies, averaged over the image data sets.

@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 def fig_corruptions(
     metrics: pd.DataFrame,
     *,
-    methods: tuple[str, ...] = ("si", "mi", "aai", "gd_class", "pcid", "deep_svdd", "dif", "iforest", "cblof"),
+    methods: tuple[str, ...] = (
+        "si",
+        "mi",
+        "neg_mi",
+        "aai",
+        "gd_class",
+        "pcid",
+        "deep_svdd",
+        "dif",
+        "iforest",
+        "cblof",
+    ),
     corruptions: tuple[str, ...] = ("brightness", "stripe"),
     ratio: float = 0.1,
 ) -> Figure:

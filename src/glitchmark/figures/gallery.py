@@ -49,7 +49,7 @@ def gallery(
     rows = rows[rows["glitch"] == glitch] if glitch else broken if len(broken) else rows
     if rows.empty:
         what = f"any of {', '.join(methods)}" + (f" on '{dataset}'" if dataset else "")
-        return empty(not_run(what + (f" with '{glitch}'" if glitch else ""), "config/paper.yaml", top))
+        return empty(not_run(what + (f" with '{glitch}'" if glitch else ""), "config.yaml", top))
     cell = rows.iloc[0][["dataset", "glitch", "ratio", "seed"]].to_dict()
     rows = matching(rows, **cell)
     for column in ("model", "estimator"):  # "" where a method reads none

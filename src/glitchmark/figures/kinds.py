@@ -33,7 +33,7 @@ def kinds(metrics: pd.DataFrame, *, methods: tuple[str, ...] = (), glitch: str =
     rows = rows.dropna(subset="value")
     if not (rows["class"] != "").any():
         what = f"average precision by kind in the mixture '{glitch}'"
-        return empty(note or not_run(what, "config/paper.yaml", metrics))
+        return empty(note or not_run(what, "config.yaml", metrics))
     table = with_intervals(with_names(rows).assign(mark=rows["class"]), ["name", "mark"])
     order = best_first(table[table["mark"] == ""])
     marks = {key: mark for key, mark in marks.items() if key in set(table["mark"])}

@@ -37,7 +37,7 @@ def repair_accuracy(
     note, rows = failures_note(rows[rows["metric"] == "repair_accuracy"]), rows.dropna(subset="value")
     if rows.empty:
         what = f"methods that suggest labels, for {GLITCHES.get(glitch, glitch)}, ratio {ratio:g}"
-        return empty(note or not_run(what, "config/paper.yaml", metrics))
+        return empty(note or not_run(what, "config.yaml", metrics))
     table = with_intervals(with_names(rows).assign(mark=rows["metric"]), ["name", "mark"])
     order = best_first(table)
     marks = {key: mark for key, mark in marks.items() if key in set(table["mark"])}

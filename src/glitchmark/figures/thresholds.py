@@ -43,7 +43,7 @@ def thresholds(
     note = failures_note(rows[rows["metric"] == "f1"])
     if told["value"].notna().sum() == 0:
         what = f"thresholds for {GLITCHES.get(glitch, glitch)}, ratio {ratio:g}"
-        return empty(note or not_run(what, "config/paper.yaml", metrics))
+        return empty(note or not_run(what, "config.yaml", metrics))
     rows = with_names(rows).assign(mark=rows["metric"].map(names), flagged=rows["metric"].str.startswith("flagged"))
     table = with_intervals(rows, ["name", "mark", "flagged"])
     order = best_first(table[table["mark"] == ""])

@@ -599,7 +599,8 @@ def run_folder(tmp_path, name="tiny"):
     folder = tmp_path / name
     folder.mkdir()
     rows = cells("cnci", [[0.9] * 3] * 2) + cells("si", [[0.5] * 3] * 2) + cells("mi", [[0.1] * 3] * 2)
-    rows += cells("aai", [[0.1] * 3] * 2) + cells("gd_class", [[0.1] * 3] * 2)
+    for method in ("neg_mi", "aai", "gd_class"):
+        rows += cells(method, [[0.1] * 3] * 2)
     frame("metrics", rows).drop(columns="run").to_parquet(folder / "metrics.parquet")
     pd.DataFrame().to_parquet(folder / "series.parquet")
     frame("costs", costs_of("", "t", "i")).drop(columns="run").to_parquet(folder / "costs.parquet")

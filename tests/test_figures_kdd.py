@@ -47,7 +47,7 @@ BARS = {
     "fig8c": ("uniform", "table", "repair_accuracy", "model", ("cnci", "cleanlab")),
     "fig8d": ("uniform", "image", "repair_accuracy", "model", ("cnci", "cleanlab")),
     "fig9": ("uniform", "image", "f1", "model", SIGNALS),
-    "fig10": ("far_ca", "image", "f1", "model", ("si", "mi", "aai", "gd_class", "pcid", "loss")),
+    "fig10": ("far_ca", "image", "f1", "model", ("si", "mi", "neg_mi", "aai", "gd_class", "pcid", "loss")),
 }
 OF_METRICS = (*BARS, "fig3a", "fig3b", "fig11", "fig12", "fig_corruptions", "glitch_cost")
 TABLES = ("table3", "validation_accuracy")
@@ -300,7 +300,7 @@ def test_curves_over_ratios(name, glitch, metric, last):
     figure = drawn(name, FULL)
     check_readable(figure)
     assert titles(figure) == ["ResNet-20", "ViT-B/16"]
-    methods = ("si", "mi", "aai", "gd_class", last)
+    methods = ("si", "mi", "neg_mi", "aai", "gd_class", last)
     assert legend_colours(figure) == {LABELS[m]: COLOURS[m].lower() for m in methods}
     rows = of(FULL, glitch=glitch, modality="image", metric=metric, validation_ratio=0.2, **{"class": ""})
     for axes, model in zip(figure.axes, ("resnet20", "vit_b_16"), strict=True):
@@ -321,7 +321,7 @@ def test_corruptions_have_panels():
     check_readable(figure)
     assert titles(figure) == ["brightness", "stripe"]
     names = [t.get_text() for t in figure.legends[0].get_texts()]
-    methods = ("si", "mi", "aai", "gd_class", "pcid", *DETECTORS)
+    methods = ("si", "mi", "neg_mi", "aai", "gd_class", "pcid", *DETECTORS)
     assert names == [LABELS[m] for m in methods]
     for axes, glitch in zip(figure.axes, ("brightness", "stripe"), strict=True):
         rows = of(FULL, glitch=glitch, metric="f1")

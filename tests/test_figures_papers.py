@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.text import Text
 
 from glitchmark import registry
+from glitchmark.figures._style import label_of
 from glitchmark.figures._tables import drawn as drawn_table
 
 CELL = [
@@ -542,8 +543,8 @@ def test_precision_and_noise_have_the_means():
     rows = fail(metrics_table(methods=CLASS_BASED), dataset="letters", seed=1, method="plain", estimator="grad_dot")
     for name in ("cb_precision", "cb_noise"):
         figure, _ = shown(name, [rows])
-        assert legend_labels(figure) == ["plain", "class_based"]
-        assert [axes.get_title() for axes in figure.axes] == list(ESTIMATORS)
+        assert legend_labels(figure) == ["plain", "class-based"]
+        assert [axes.get_title() for axes in figure.axes] == [label_of(name) for name in ESTIMATORS]
         colours = [handle.get_color() for handle in figure.legends[0].legend_handles]
         for axes, estimator in zip(figure.axes, ESTIMATORS, strict=True):
             for method, colour in zip(("plain", "class_based"), colours, strict=True):
@@ -560,7 +561,7 @@ def test_clean_samples_are_read_from_the_variant():
     rows = metrics_table(methods=CLASS_BASED)
     figure, _ = shown("cb_clean_samples", [rows])
     colours = [handle.get_color() for handle in figure.legends[0].legend_handles]
-    assert legend_labels(figure) == ["plain", "class_based"]
+    assert legend_labels(figure) == ["plain", "class-based"]
     one = {"estimator": "grad_dot", "glitch": "uniform", "ratio": 0.2, "metric": "f1"}
     expected = {10: by_hand(rows, **one, method="class_based_10"), 50: by_hand(rows, **one, method="class_based")}
     drawn_curves = curves(figure.axes[1])

@@ -90,7 +90,7 @@ def of(metrics: pd.DataFrame, **values):
 def test_a_run_leaves_tables_and_figures(finished):
     metrics = pd.read_parquet(finished.results / "metrics.parquet")
     assert set(metrics["status"]) <= {"ok", "constant"}
-    detection = metrics[metrics["metric"] == "average_precision"]
+    detection = metrics[(metrics["metric"] == "average_precision") & (metrics["class"] == "")]
     cells = detection.groupby(["dataset", "glitch", "seed", "validation_ratio"]).size()
     assert set(cells.index.get_level_values("dataset")) == {"digits", "wine"}
     assert (detection.groupby("method").size().loc[["cnci", "pcid"]] == (2 * 2 + 1 * 2) * 2).all()  # cells x ratios
@@ -196,7 +196,8 @@ def test_a_seed_more_computes_its_cells_only(copy):
     # five cells a seed: digits x (none, uniform, mixed), wine x (none, uniform)
     assert all(stages[name] == 5 for name in ("train", "influence", "dynamics", "crossval", "inject"))
     assert stages["score"] == 5 * len(signals())
-    assert stages["detect"] == 5 * 3
+    # raw inputs are the same with and without label noise: digits twice, wine once
+    assert stages["detect"] == 5 * 2 + 3
     assert "pool" not in stages
     assert set(pd.read_parquet(copy.results / "metrics.parquet")["seed"]) == {0, 1, 2}
 
@@ -256,7 +257,7 @@ def test_estimators_a_reference_and_more_validation_draws(copy):
     kept = of(metrics, method="mahalanobis", subset=0)
     pd.testing.assert_frame_equal(kept, of(old, method="mahalanobis"))
     ratio = of(metrics, method="si", estimator="tracin")  # self-influence reads no validation sample
-    assert (ratio.groupby(["dataset", "glitch", "seed", "metric"])["value"].nunique() == 1).all()
+    assert (ratio.groupby(["dataset", "glitch", "seed", "class", "metric"])["value"].nunique() == 1).all()
 
     store = copy.folder / "results" / "store"
     by_draws = {1: {}, 2: {}}

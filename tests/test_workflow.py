@@ -497,6 +497,8 @@ def test_a_users_own_file_is_scored_without_truth(project):
         "training_loss",
         "training_accuracy",
         "training_loss_published",
+        # how many samples stand out, which takes no truth
+        *(f"flagged_{rule}" for rule in ("gap", "mixture", "mad", "own")),
     }
     samples = pd.read_parquet(project.results / "samples.parquet")
     assert (samples["true_label"] == "").all()

@@ -38,8 +38,8 @@ def _table(source: str, rows: pd.DataFrame) -> Table:
     table = Table(title=Text(source, style="bold"), title_justify="left", expand=True, show_lines=False, box=None)
     table.add_column("verdict", no_wrap=True, width=9)
     table.add_column("claim", ratio=1, overflow="fold")
-    table.add_column("claimed", no_wrap=True, width=13)
-    table.add_column("measured [95 %]", no_wrap=True, width=28)
+    table.add_column("claimed", no_wrap=True, width=14)
+    table.add_column("measured [95 %]", overflow="fold", width=26)
     table.add_column("blocks", justify="right", no_wrap=True, width=6)
     for row in rows.itertuples():
         measured = "" if row.verdict == "not run" else _measured(row.measured, row.lower, row.upper)

@@ -14,6 +14,12 @@ def of_cleanest_validation(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["validation_noise"] == least]
 
 
+def of_largest_ratio(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the largest validation ratio that their method and estimator was run with."""
+    largest = rows.groupby(["method", "estimator"])["validation_ratio"].transform("max")
+    return rows[rows["validation_ratio"] == largest]
+
+
 def representative(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of the first influence estimator in the table and of methods that read no influence, each with the least
     noise in the validation labels."""

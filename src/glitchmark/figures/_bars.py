@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from glitchmark.evaluation.selection import representative
+from glitchmark.evaluation.selection import of_largest_ratio, representative
 from glitchmark.figures._style import (
     ALARM,
     COLOURS,
@@ -162,7 +162,7 @@ def select(metrics: pd.DataFrame, **values: object) -> pd.DataFrame:
     for column, value in (values | {name: "" for name in ("class", "action") if name not in values}).items():
         rows = rows[rows[column].isin(value) if isinstance(value, list | tuple) else rows[column] == value]
     rows = representative(rows)
-    return rows[rows["validation_ratio"] == rows.groupby("method")["validation_ratio"].transform("max")]
+    return of_largest_ratio(rows)
 
 
 def method_bars(

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from glitchmark.evaluation.selection import of_cleanest_validation
+from glitchmark.evaluation.selection import of_cleanest_validation, of_largest_ratio
 from glitchmark.figures._style import interval, label_of
 
 TRAINING = ["dataset", "model", "glitch", "ratio", "seed"]  # what tells one trained model from another
@@ -25,8 +25,7 @@ def matching(rows: pd.DataFrame, **values: object) -> pd.DataFrame:
 
 def of_largest_validation(rows: pd.DataFrame) -> pd.DataFrame:
     """Of each method and estimator, the rows with its largest validation ratio and the least noise in its labels."""
-    rows = of_cleanest_validation(rows)
-    return rows[rows["validation_ratio"] == rows.groupby(["method", "estimator"])["validation_ratio"].transform("max")]
+    return of_largest_ratio(of_cleanest_validation(rows))
 
 
 def of_same_models(rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:

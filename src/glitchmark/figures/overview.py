@@ -21,12 +21,12 @@ def overview(metrics: pd.DataFrame, *, metric: str = "f1") -> Figure:
     import seaborn as sns  # over a second to import
     from matplotlib.figure import Figure
 
-    from glitchmark.evaluation.selection import of_cleanest_validation
+    from glitchmark.evaluation.selection import of_cleanest_validation, of_largest_ratio
     from glitchmark.figures._style import PAGE, WIDTH, empty, failures_note, label_of, not_run, note_below
 
     real = (metrics["modality"] != "toy") & (metrics["class"] == "") & (metrics["action"] == "")
     rows = of_cleanest_validation(metrics[real & (metrics["metric"] == metric) & (metrics["method"] != "")])
-    rows = rows[rows["validation_ratio"] == rows.groupby(["method", "estimator"])["validation_ratio"].transform("max")]
+    rows = of_largest_ratio(rows)
     note, rows = failures_note(rows), rows.dropna(subset="value")
     if rows.empty:
         return empty(note or not_run(f"any cell with the metric '{metric}' of a method", "config.yaml", metrics))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glitchmark.evaluation.selection import representative
+from glitchmark.evaluation.selection import of_largest_ratio, representative
 from glitchmark.evaluation.statistics import mean_interval
 from glitchmark.report.tables import Table, table
 
@@ -61,7 +61,7 @@ def best_methods(metrics: pd.DataFrame) -> tuple[Table, str] | None:
     rows = metrics[metrics["modality"].isin(MODALITIES) & plain]
     if rows.empty:
         return None
-    rows = _of_largest_validation(representative(rows))
+    rows = of_largest_ratio(representative(rows))
     rows = rows.assign(method=rows["method"] + rows["variant"].map(lambda v: f" ({v})" if v else ""))
     told, first = [], []
     for (modality, glitch, ratio), cells in rows.groupby(list(KIND), sort=False):
@@ -108,12 +108,6 @@ def _ranked(cells: pd.DataFrame) -> tuple[list[tuple[str, np.ndarray]], list[str
     return sorted(found.items(), key=lambda item: -item[1].mean()), left_out
 
 
-def _of_largest_validation(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the largest validation ratio that their method, with its parameters and estimator, was run with."""
-    largest = rows.groupby(["method", "variant", "estimator"])["validation_ratio"].transform("max")
-    return rows[rows["validation_ratio"] == largest]
-
-
 def _told(method: str, by_seed: np.ndarray) -> str:
     """The method with its mean and, where there are several seeds, the interval; the latter in one line."""
     mean, low, high = mean_interval(by_seed)
@@ -134,7 +128,7 @@ def main_rows(summary: pd.DataFrame, limit: int) -> tuple[pd.DataFrame, int]:
     rows = summary.fillna(dict.fromkeys(TEXTS, ""))
     rows = rows[(rows["class"] == "") & (rows["action"] == "") & (rows["method"] != "") & (rows["modality"] != "toy")]
     rows = rows[rows["metric"].isin(MAIN)]
-    rows = _of_largest_validation(rows)
+    rows = of_largest_ratio(rows)
     index = ["method", "dataset", "model", "glitch", "ratio", "variant", "estimator", "validation_noise"]
     wide = rows.set_index([*index, "metric"])["mean"].unstack("metric").reindex(columns=list(MAIN))
     f1 = rows[rows["metric"] == "f1"].set_index(index)[["lower", "upper", "n", "failed"]]
